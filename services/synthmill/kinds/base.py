@@ -1,0 +1,222 @@
+"""The contract of a kind: everything that Synthmill must know about one sort of data.
+
+The data side (collect, decode, codec) needs NumPy alone. The learning side needs torch, so it is a module of its own
+that `Kind.learning` imports when it is first asked for: the catalog and the client never load it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Columns = dict[str, np.ndarray]
+"""Records side by side: arrays by column name, all with the same first axis."""
+
+Schema = dict[str, Any]
+"""What the kind must know to read its arrays, as JSON: for an image its height, width and channels."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """One thing found in a source, not yet decoded.
+
+    Attributes:
+        source: its name in reports, a path or a row.
+        payload: its content: encoded bytes, or what else the kind's `decode` takes.
+        label: class name, or None if the source has none for it.
+        split: split the source assigns it to, or None.
+    """
+
+    source: str
+    payload: Any
+    label: str | None = None
+    split: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Rejection:
+    """An item that cannot be used.
+
+    Attributes:
+        source: its name.
+        reason: name of an `ImportIssueReason` without its prefix, such as "CORRUPT".
+        detail: what is wrong, in words.
+    """
+
+    source: str
+    reason: str
+    detail: str
+
+
+@dataclasses.dataclass(frozen=True)
+class CollectLimits:
+    """Bounds on what a source may contain.
+
+    Attributes:
+        item_bytes: size of one item.
+        total_bytes: size of all items of an archive once unpacked.
+        items: number of items.
+    """
+
+    item_bytes: int = 64 * 1024 * 1024
+    total_bytes: int = 64 * 1024**3
+    items: int = 100_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class HyperParameters:
+    """Base of a family's hyper-parameters: a frozen dataclass with defaults.
+
+    Each field carries `metadata` made by `parameter()`. The learning package validates values against it.
+    """
+
+
+def parameter(default: Any, description: str, *, minimum: float | None = None, maximum: float | None = None,
+              above: float | None = None, choices: Sequence[Any] | None = None) -> Any:
+    """Declares a validated field of a parameters dataclass.
+
+    Args:
+        default: value if none is given; its type is the field's.
+        description: meaning and unit.
+        minimum: least value allowed, inclusive.
+        maximum: greatest value allowed, inclusive.
+        above: bound that the value must exceed.
+        choices: the only values allowed.
+    """
+    metadata = {"description": description, "minimum": minimum, "maximum": maximum, "above": above, "choices": choices}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+class Kind(ABC):
+    """One sort of data."""
+
+    name: str
+    """Its word on the wire: "image", ..."""
+
+    import_parameters: type
+    """Frozen dataclass of `parameter()` fields: what an import may be told, such as height and width."""
+
+    learning_module: str
+    """Dotted name of the module whose `LEARNING` is the kind's learning side."""
+
+    hyper_parameters: Mapping[str, type[HyperParameters]]
+    """Hyper-parameters by family ("gan", "vae"); importable without torch."""
+
+    @abstractmethod
+    def collect(self, source: Path, label_from: str, limits: CollectLimits) -> Iterator[Item | Rejection]:
+        """Finds the items of a source, in a fixed order, reading as lazily as the format allows.
+
+        Args:
+            source: local folder or file.
+            label_from: where labels come from; empty means what the source suggests.
+            limits: bounds on what is read.
+
+        Raises:
+            BadData: the source as a whole cannot be used.
+            InvalidField: `label_from` does not fit the source.
+        """
+
+    @abstractmethod
+    def resolve_schema(self, parameters: Any, items: Sequence[Item]) -> Schema:
+        """Fixes the schema from the import parameters and, for what they leave open, the first items.
+
+        Raises:
+            BadData: no item of the sample can be read.
+        """
+
+    @abstractmethod
+    def columns(self, schema: Schema) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
+        """Returns dtype and shape of each column of one record, without the label."""
+
+    @abstractmethod
+    def decode(self, item: Item, schema: Schema) -> Columns | Rejection:
+        """Turns an item into the columns of one record (no batch axis), or says why it cannot."""
+
+    @abstractmethod
+    def fingerprint(self, batch: Columns) -> np.ndarray:
+        """Returns a uint64 [N] perceptual hash: near-identical records differ in few bits."""
+
+    near_duplicate_bits: int
+    """Fingerprints that differ in at most this many bits mark near duplicates; negative means no such test."""
+
+    @abstractmethod
+    def statistics(self, schema: Schema, batches: Iterator[Columns]) -> dict[str, Any]:
+        """Returns figures over all records as JSON, in one pass."""
+
+    @abstractmethod
+    def to_table(self, batch: Columns, schema: Schema) -> pa.Table:
+        """Encodes records for Parquet, with the metadata that `datasets.load_dataset` understands."""
+
+    @abstractmethod
+    def from_table(self, table: pa.Table, schema: Schema) -> Columns:
+        """Inverse of `to_table`."""
+
+    @abstractmethod
+    def to_files(self, record: Columns, schema: Schema) -> dict[str, bytes]:
+        """Encodes one record (no batch axis) as files by extension, for folders and WebDataset: {"png": ...}."""
+
+    @abstractmethod
+    def picture(self, batch: Columns, schema: Schema, captions: Sequence[str], columns: int) -> bytes:
+        """Draws records as a captioned grid.
+
+        Args:
+            captions: a short text per record, or empty for none.
+            columns: records in a row of the grid.
+
+        Returns:
+            A PNG file.
+        """
+
+    def learning(self) -> Learning:
+        """Returns the kind's learning side, importing torch."""
+        import importlib
+
+        return importlib.import_module(self.learning_module).LEARNING
+
+
+class Learning(ABC):
+    """The learning side of a kind: networks, objectives' kind-dependent parts, and decoding inside the graph."""
+
+    @abstractmethod
+    def to_input(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Turns stored columns (already tensors on the device) into the networks' float input, (B, ...)."""
+
+    @abstractmethod
+    def generator(self, schema: Schema, label_count: int, parameters: HyperParameters) -> nn.Module:
+        """Builds G: forward(z (B, latent), label (B,) int64 or None) -> network output, as `to_input` gives it."""
+
+    @abstractmethod
+    def discriminator(self, schema: Schema, label_count: int, parameters: HyperParameters) -> nn.Module:
+        """Builds D: forward(x, label or None) -> logits (B,)."""
+
+    @abstractmethod
+    def encoder(self, schema: Schema, label_count: int, parameters: HyperParameters) -> nn.Module:
+        """Builds a VAE's encoder: forward(x, label or None) -> (mean, log variance), each (B, latent)."""
+
+    @abstractmethod
+    def reconstruction(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Returns -log p(target | output) per record up to a constant, (B,), in nats."""
+
+    @abstractmethod
+    def augment(self, x: torch.Tensor, policy: str, draws: torch.Tensor) -> torch.Tensor:
+        """Applies a differentiable augmentation to network inputs (DiffAugment, arXiv 2006.10738).
+
+        Args:
+            x: (B, ...) real or generated network inputs.
+            policy: comma-separated names; empty changes nothing.
+            draws: (B, K) uniform numbers in [0, 1) that decide the parameters.
+        """
+
+    @abstractmethod
+    def decode(self, output: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Turns network output into finished columns (image: uint8 (B, H, W, C)); traced into the sampler graph."""
