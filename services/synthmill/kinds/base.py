@@ -7,8 +7,9 @@ that `Kind.learning` imports when it is first asked for: the catalog and the cli
 from __future__ import annotations
 
 import dataclasses
+import enum
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ import pyarrow as pa
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+PICTURE_MEDIA_TYPE = "image/png"
+"""What `Kind.picture` returns, whatever the kind."""
 
 Columns = dict[str, np.ndarray]
 """Records side by side: arrays by column name, all with the same first axis."""
@@ -35,12 +39,30 @@ class Item:
         payload: its content: encoded bytes, or what else the kind's `decode` takes.
         label: class name, or None if the source has none for it.
         split: split the source assigns it to, or None.
+        size_bytes: memory that the payload holds; zero if it only points at the content.
     """
 
     source: str
     payload: Any
     label: str | None = None
     split: str | None = None
+    size_bytes: int = 0
+
+
+class IssueReason(enum.StrEnum):
+    """What an import may find; each is an `ImportIssueReason` of the protos without its prefix."""
+
+    CORRUPT = "CORRUPT"
+    UNSUPPORTED_FORMAT = "UNSUPPORTED_FORMAT"
+    TOO_LARGE = "TOO_LARGE"
+    EXACT_DUPLICATE = "EXACT_DUPLICATE"
+    NEAR_DUPLICATE = "NEAR_DUPLICATE"
+    CROSS_SPLIT_DUPLICATE = "CROSS_SPLIT_DUPLICATE"
+    BAD_LABEL = "BAD_LABEL"
+    CONFLICTING_LABEL = "CONFLICTING_LABEL"
+    UNSAFE_PATH = "UNSAFE_PATH"
+    MISSING = "MISSING"
+    CROSS_SPLIT_NEAR_DUPLICATE = "CROSS_SPLIT_NEAR_DUPLICATE"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,13 +71,26 @@ class Rejection:
 
     Attributes:
         source: its name.
-        reason: name of an `ImportIssueReason` without its prefix, such as "CORRUPT".
-        detail: what is wrong, in words.
+        reason: why not, as a word.
+        detail: why not, as a sentence.
     """
 
     source: str
-    reason: str
+    reason: IssueReason
     detail: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """A decoded item.
+
+    Attributes:
+        columns: its arrays by column name, without a batch axis.
+        traits: what conversion has evened out, by name ("source_mode": "RGBA"); an import counts their values.
+    """
+
+    columns: Columns
+    traits: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,8 +116,15 @@ class HyperParameters:
     """
 
 
-def parameter(default: Any, description: str, *, minimum: float | None = None, maximum: float | None = None,
-              above: float | None = None, choices: Sequence[Any] | None = None) -> Any:
+def parameter(
+    default: Any,
+    description: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    above: float | None = None,
+    choices: Sequence[Any] | None = None,
+) -> Any:
     """Declares a validated field of a parameters dataclass.
 
     Args:
@@ -124,6 +166,7 @@ class Kind(ABC):
         Raises:
             BadData: the source as a whole cannot be used.
             InvalidField: `label_from` does not fit the source.
+            ResourceExhausted: the source as a whole is over a limit.
         """
 
     @abstractmethod
@@ -139,27 +182,40 @@ class Kind(ABC):
         """Returns dtype and shape of each column of one record, without the label."""
 
     @abstractmethod
-    def decode(self, item: Item, schema: Schema) -> Columns | Rejection:
-        """Turns an item into the columns of one record (no batch axis), or says why it cannot."""
+    def decode(self, item: Item, schema: Schema, parameters: Any) -> Record | Rejection:
+        """Turns an item into a record, or says why it cannot; safe to call from several threads."""
 
     @abstractmethod
     def fingerprint(self, batch: Columns) -> np.ndarray:
         """Returns a uint64 [N] perceptual hash: near-identical records differ in few bits."""
 
     near_duplicate_bits: int
-    """Fingerprints that differ in at most this many bits mark near duplicates; negative means no such test."""
+    """Fingerprints that differ in at most this many bits make a pair worth comparing; negative means none does."""
 
     @abstractmethod
-    def statistics(self, schema: Schema, batches: Iterator[Columns]) -> dict[str, Any]:
+    def nearly_equal(self, first: Columns, second: Columns) -> np.ndarray:
+        """Compares records pair by pair and returns bool [N]: whether a person would call them the same."""
+
+    @abstractmethod
+    def statistics(self, schema: Schema, batches: Iterable[Columns]) -> dict[str, Any]:
         """Returns figures over all records as JSON, in one pass."""
 
     @abstractmethod
-    def to_table(self, batch: Columns, schema: Schema) -> pa.Table:
-        """Encodes records for Parquet, with the metadata that `datasets.load_dataset` understands."""
+    def to_table(self, batch: Columns, schema: Schema, labels: Sequence[str] = ()) -> pa.Table:
+        """Encodes records for Parquet, with the metadata that `datasets.load_dataset` understands.
+
+        Args:
+            batch: the kind's columns, and any further columns of numbers (N,), such as "label".
+            labels: class names, which make "label" a column of classes.
+        """
 
     @abstractmethod
     def from_table(self, table: pa.Table, schema: Schema) -> Columns:
-        """Inverse of `to_table`."""
+        """Inverse of `to_table`.
+
+        Raises:
+            BadData: a record does not fit the schema.
+        """
 
     @abstractmethod
     def to_files(self, record: Columns, schema: Schema) -> dict[str, bytes]:

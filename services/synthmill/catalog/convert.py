@@ -1,0 +1,180 @@
+"""Between messages and the catalog's own values."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from google.protobuf import struct_pb2, timestamp_pb2
+
+from synthmill.catalog import columns
+from synthmill.catalog.importing.request import ImportSpec, make_spec
+from synthmill.catalog.names import check_id
+from synthmill.catalog.tables import DatasetVersion, ImportIssue, ModelVersion, StoredArtifact
+from synthmill.catalog.verifying import ModelDraft, check_kind
+from synthmill.runtime.errors import InvalidField
+from synthmill.runtime.store import Artifact
+from synthmill.runtime.tensors import to_column_specs
+from synthmill.v1 import artifact_pb2, catalog_service_pb2, dataset_pb2, model_pb2
+
+_REASON_PREFIX = "IMPORT_ISSUE_REASON_"
+
+
+def to_spec(message: catalog_service_pb2.DatasetSpec) -> ImportSpec:
+    """Validates a spec; see `make_spec`."""
+    provenance = message.provenance
+    return make_spec(
+        message.dataset,
+        message.kind,
+        message.label_from,
+        from_struct(message.parameters),
+        {"license": provenance.license, "origin": provenance.origin, "consent": provenance.consent},
+    )
+
+
+def to_request_id(value: str) -> str:
+    """Returns a request_id unchanged.
+
+    Raises:
+        InvalidField: it is neither empty nor a UUID.
+    """
+    try:
+        return value and str(uuid.UUID(value))
+    except ValueError:
+        raise InvalidField("request_id", value, "a UUID, or empty") from None
+
+
+def to_wrapping(header: catalog_service_pb2.ImportModelHeader) -> dict[str, Any]:
+    """Validates the header of a foreign model and returns it as job parameters.
+
+    Raises:
+        InvalidField: an id or a kind is not allowed.
+    """
+    check_kind("kind", header.kind)
+    return {
+        "model": check_id("model", header.model),
+        "kind": header.kind,
+        "labels": list(header.labels),
+        "parameters": from_struct(header.parameters),
+    }
+
+
+def to_draft(message: model_pb2.Model) -> ModelDraft:
+    """Reads a model version as its maker describes it."""
+    return ModelDraft(
+        kind=message.kind,
+        family=message.family,
+        labels=list(message.labels),
+        artifacts=[Artifact.from_proto(artifact) for artifact in message.artifacts],
+        digest=message.digest,
+        dataset=message.dataset,
+        job=message.job,
+        metrics=from_struct(message.metrics),
+    )
+
+
+def to_model_row(draft: ModelDraft, specs: columns.Specs, request_id: str, request_digest: str) -> ModelVersion:
+    """Makes the row of a new model version."""
+    fields = {field.name: getattr(draft, field.name) for field in dataclasses.fields(draft)}
+    del fields["artifacts"]
+    return ModelVersion(
+        **fields, columns=columns.to_json(specs), request_id=request_id or None, request_digest=request_digest
+    )
+
+
+def request_digest(message: catalog_service_pb2.PublishModelRequest) -> str:
+    """Returns a digest by which a repeated request is recognised."""
+    return hashlib.sha256(message.SerializeToString(deterministic=True)).hexdigest()
+
+
+def to_dataset(row: DatasetVersion, artifacts: Sequence[StoredArtifact] = ()) -> dataset_pb2.Dataset:
+    """Makes the message of a dataset version."""
+    return dataset_pb2.Dataset(
+        name=row.name,
+        kind=row.kind,
+        labels=row.labels,
+        columns=to_column_specs(columns.from_json(row.columns)),
+        splits=[dataset_pb2.Split(**split) for split in row.splits],
+        record_count=row.record_count,
+        schema=to_struct(row.schema),
+        statistics=to_struct(row.statistics),
+        provenance=dataset_pb2.Provenance(**row.provenance),
+        report=dataset_pb2.ImportReport(**row.report),
+        artifacts=[to_artifact(artifact) for artifact in artifacts],
+        digest=row.digest,
+        create_time=to_timestamp(row.create_time),
+        job=row.job,
+    )
+
+
+def to_issue(row: ImportIssue) -> dataset_pb2.ImportIssue:
+    """Makes the message of a finding."""
+    return dataset_pb2.ImportIssue(
+        source=row.source,
+        reason=dataset_pb2.ImportIssueReason.Value(_REASON_PREFIX + row.reason),
+        detail=row.detail,
+        dropped=row.dropped,
+        other=row.other,
+    )
+
+
+def to_model(row: ModelVersion, promoted: bool, artifacts: Sequence[StoredArtifact] = ()) -> model_pb2.Model:
+    """Makes the message of a model version."""
+    return model_pb2.Model(
+        name=row.name,
+        kind=row.kind,
+        family=row.family,
+        labels=row.labels,
+        columns=to_column_specs(columns.from_json(row.columns)),
+        artifacts=[to_artifact(artifact) for artifact in artifacts],
+        digest=row.digest,
+        dataset=row.dataset,
+        job=row.job,
+        metrics=to_struct(row.metrics),
+        promoted=promoted,
+        create_time=to_timestamp(row.create_time),
+    )
+
+
+def to_artifact(row: StoredArtifact) -> artifact_pb2.Artifact:
+    """Makes the message of a file."""
+    return artifact_pb2.Artifact(
+        name=row.name, uri=row.uri, sha256=row.sha256, size_bytes=row.size_bytes, media_type=row.media_type
+    )
+
+
+def from_artifact_row(row: StoredArtifact) -> Artifact:
+    """Returns a file as the object store knows it."""
+    return Artifact(row.name, row.uri, row.sha256, row.size_bytes, row.media_type)
+
+
+def to_struct(values: dict[str, Any]) -> struct_pb2.Struct:
+    """Makes a Struct of JSON values."""
+    struct = struct_pb2.Struct()
+    struct.update(values)
+    return struct
+
+
+def from_struct(struct: struct_pb2.Struct) -> dict[str, Any]:
+    """Returns a Struct as JSON values; numbers are floats, finite or not."""
+    return {name: _from_value(value) for name, value in struct.fields.items()}
+
+
+def _from_value(value: struct_pb2.Value) -> Any:
+    kind = value.WhichOneof("kind")
+    if kind == "struct_value":
+        return from_struct(value.struct_value)
+    if kind == "list_value":
+        return [_from_value(item) for item in value.list_value.values]
+    return None if kind in (None, "null_value") else getattr(value, kind)
+
+
+def to_timestamp(time: datetime.datetime) -> timestamp_pb2.Timestamp:
+    """Makes a Timestamp of a time in UTC without a zone."""
+    timestamp = timestamp_pb2.Timestamp()
+    timestamp.FromDatetime(time)
+    return timestamp

@@ -1,0 +1,74 @@
+"""Resource names: "datasets/{dataset}/versions/{n}" and "models/{model}/versions/{n}"."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from synthmill.runtime.errors import InvalidField
+
+DATASETS = "datasets"
+MODELS = "models"
+
+_ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_ID_ALLOWED = "1 to 63 characters of a-z, 0-9 and -, beginning with a letter"
+
+
+@dataclasses.dataclass(frozen=True)
+class ResourceName:
+    """A dataset or model, or one version of it.
+
+    Attributes:
+        collection: "datasets/{dataset}" or "models/{model}".
+        version: from 1, or None if the name leaves it open.
+    """
+
+    collection: str
+    version: int | None
+
+    def __str__(self) -> str:
+        return self.collection if self.version is None else f"{self.collection}/versions/{self.version}"
+
+
+def check_id(field: str, value: str) -> str:
+    """Returns the id of a dataset or model unchanged.
+
+    Raises:
+        InvalidField: it breaks the rules for ids.
+    """
+    if not _ID.fullmatch(value):
+        raise InvalidField(field, value, _ID_ALLOWED)
+    return value
+
+
+def parse_name(kind_of_resource: str, field: str, name: str) -> ResourceName:
+    """Parses a name with or without a version.
+
+    Args:
+        kind_of_resource: `DATASETS` or `MODELS`.
+        field: where the name comes from, for messages.
+
+    Raises:
+        InvalidField: it is no such name.
+    """
+    match = re.fullmatch(rf"{kind_of_resource}/({_ID.pattern})(?:/versions/([1-9][0-9]{{0,8}}))?", name)
+    if match is None:
+        pattern = f"{kind_of_resource}/{{id}}"
+        raise InvalidField(field, name, f"{pattern} or {pattern}/versions/{{n}}, the id {_ID_ALLOWED}")
+    return ResourceName(f"{kind_of_resource}/{match[1]}", int(match[2]) if match[2] else None)
+
+
+def parse_version(kind_of_resource: str, field: str, name: str) -> ResourceName:
+    """Parses a name that must have a version; see `parse_name`."""
+    parsed = parse_name(kind_of_resource, field, name)
+    if parsed.version is None:
+        raise InvalidField(field, name, f"{kind_of_resource}/{{id}}/versions/{{n}}")
+    return parsed
+
+
+def parse_collection(kind_of_resource: str, field: str, name: str) -> str:
+    """Parses a name that must have no version; see `parse_name`."""
+    parsed = parse_name(kind_of_resource, field, name)
+    if parsed.version is not None:
+        raise InvalidField(field, name, f"{kind_of_resource}/{{id}}")
+    return parsed.collection

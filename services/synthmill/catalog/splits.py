@@ -1,0 +1,24 @@
+"""The parts of a dataset."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from synthmill.kinds.base import parameter
+
+SPLITS = ("train", "validation", "test")
+"""In order of precedence: of equal records in two splits, the later split loses its own."""
+
+DEFAULT_SPLIT = "train"
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitParameters:
+    """Import parameters that hold for every kind."""
+
+    test_fraction: float = parameter(
+        0.2,
+        "share of each class that becomes the test split, if the source has no splits of its own",
+        minimum=0.0,
+        maximum=0.9,
+    )

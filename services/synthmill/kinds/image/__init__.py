@@ -1,0 +1,5 @@
+"""The image kind."""
+
+from synthmill.kinds.image.kind import ImageKind
+
+KIND = ImageKind()

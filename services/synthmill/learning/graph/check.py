@@ -1,0 +1,131 @@
+"""Checks that bytes are a sampler graph, and says what it makes."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from synthmill.learning.graph import noise
+from synthmill.learning.graph.compose import (
+    INDEX,
+    INPUT_NAMES,
+    LABEL,
+    MAX_IR_VERSION,
+    MAX_OPSET,
+    MIN_OPSET,
+    SEED,
+    TRUNCATION,
+)
+from synthmill.learning.graph.metadata import GraphMetadata
+from synthmill.learning.graph.untrusted import extents, parse_untrusted
+from synthmill.runtime.errors import BadGraph
+
+# What one message of a stream can carry.
+MAX_SAMPLE_BYTES = 3 << 20
+
+_INPUT_TYPES = {
+    SEED: (TensorProto.UINT64, 0),
+    INDEX: (TensorProto.INT64, 1),
+    LABEL: (TensorProto.INT64, 1),
+    TRUNCATION: (TensorProto.FLOAT, 0),
+}
+_OUTPUT_TYPES = frozenset("?BHILQbhilqefdO")
+
+Columns = dict[str, tuple[np.dtype, tuple[int, ...]]]
+"""Dtype and shape of one sample's part, by column name."""
+
+
+@dataclasses.dataclass(frozen=True)
+class GraphInfo:
+    """What a sampler graph takes and makes.
+
+    Attributes:
+        metadata: what it says about itself.
+        columns: dtype and shape of each output for one sample.
+        conditional: whether it takes a label.
+        truncatable: whether it takes a scale of the latent vector.
+        latent_size: dimensions of the latent vector.
+    """
+
+    metadata: GraphMetadata
+    columns: Columns
+    conditional: bool
+    truncatable: bool
+    latent_size: int
+
+
+def check_graph(data: bytes) -> GraphInfo:
+    """Makes sure that bytes are a sampler graph which is safe to load and to serve.
+
+    Raises:
+        BadGraph: they are not; the message names what is wrong.
+    """
+    model = parse_untrusted(data)
+    _check_versions(model)
+    metadata = GraphMetadata.from_properties({entry.key: entry.value for entry in model.metadata_props})
+    inputs = _check_inputs(model.graph)
+    conditional = LABEL in inputs
+    if conditional != bool(metadata.labels):
+        raise BadGraph(f"the label input and the {len(metadata.labels)} labels of the metadata do not fit together")
+    if len(set(metadata.labels)) != len(metadata.labels):
+        raise BadGraph("the labels of the metadata are not distinct")
+    if metadata.noise != noise.SCHEME:
+        raise BadGraph(f"the noise scheme is {metadata.noise!r}, allowed: {noise.SCHEME!r}", value=metadata.noise)
+    return GraphInfo(
+        metadata=metadata,
+        columns=_columns(model.graph),
+        conditional=conditional,
+        truncatable=TRUNCATION in inputs,
+        latent_size=metadata.latent_size,
+    )
+
+
+def _check_versions(model: onnx.ModelProto) -> None:
+    opset = max(entry.version for entry in model.opset_import)
+    if not MIN_OPSET <= opset <= MAX_OPSET:
+        raise BadGraph(f"opset {opset} is not supported, allowed: {MIN_OPSET} to {MAX_OPSET}", value=opset)
+    if model.ir_version > MAX_IR_VERSION:
+        raise BadGraph(f"IR version {model.ir_version} is not supported, allowed: up to {MAX_IR_VERSION}")
+
+
+def _check_inputs(graph: onnx.GraphProto) -> set[str]:
+    names = {value.name for value in graph.input}
+    if not {SEED, INDEX} <= names <= set(INPUT_NAMES):
+        found = ", ".join(sorted(names)) or "none"
+        raise BadGraph(f"the inputs are {found}; allowed: {SEED}, {INDEX}, and optionally {LABEL}, {TRUNCATION}")
+    if TRUNCATION in names and TRUNCATION not in {tensor.name for tensor in graph.initializer}:
+        raise BadGraph(f"the input {TRUNCATION} must have a default")
+    for value in graph.input:
+        tensor = value.type.tensor_type
+        data_type, rank = _INPUT_TYPES[value.name]
+        free = all(extent is None for extent in extents(tensor))
+        if tensor.elem_type != data_type or len(tensor.shape.dim) != rank or not free:
+            wanted = TensorProto.DataType.Name(data_type).lower()
+            raise BadGraph(f"the input {value.name} must be {wanted}, {'[N]' if rank else 'a scalar'}")
+    return names
+
+
+def _columns(graph: onnx.GraphProto) -> Columns:
+    columns: Columns = {}
+    for value in graph.output:
+        batch, *rest = extents(value.type.tensor_type) or [0]
+        if batch is not None or any(not extent for extent in rest):
+            raise BadGraph(f"the output {value.name!r} must be [N, ...] with fixed extents after the free N")
+        if value.name in INPUT_NAMES:
+            raise BadGraph(f"an output must not have the name of an input: {value.name}")
+        columns[value.name] = _dtype(value), tuple(int(extent or 0) for extent in rest)
+    size_bytes = sum(dtype.itemsize * math.prod(shape) for dtype, shape in columns.values())
+    if size_bytes > MAX_SAMPLE_BYTES:
+        raise BadGraph(f"a sample takes {size_bytes} bytes, allowed: up to {MAX_SAMPLE_BYTES}", value=size_bytes)
+    return columns
+
+
+def _dtype(value: onnx.ValueInfoProto) -> np.dtype:
+    dtype = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+    if dtype.char not in _OUTPUT_TYPES:
+        raise BadGraph(f"the output {value.name!r} has the type {dtype}, which cannot travel")
+    return dtype

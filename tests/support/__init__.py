@@ -1,0 +1,1 @@
+"""Helpers shared by tests: real service processes, small data made on the spot."""
