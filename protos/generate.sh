@@ -1,5 +1,5 @@
 #!/bin/sh
-# Regenerates the Python stubs. Usage: protos/generate.sh PYTHON OUT
+# Regenerates the Python stubs. Usage: protos/generate.sh PYTHON [OUT]
 # PYTHON has the pinned grpcio-tools; OUT is the folder above synthmill/v1, clients/python by default.
 set -eu
 python=$1
@@ -7,5 +7,5 @@ out=${2:-clients/python}
 cd "$(dirname "$0")/.."
 mkdir -p "$out"
 PATH="$(dirname "$python"):$PATH" "$python" -m grpc_tools.protoc -I protos \
-    --python_out="$out" --pyi_out="$out" --grpc_python_out="$out" --mypy_grpc_out="$out" \
+    --python_out="$out" --pyi_out="$out" --grpc_python_out="$out" --mypy_grpc_out="quiet:$out" \
     protos/synthmill/v1/*.proto

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from google.protobuf import struct_pb2, timestamp_pb2
+from google.protobuf import timestamp_pb2
 
 from synthmill.catalog import columns
 from synthmill.catalog.importing.request import ImportSpec, make_spec
@@ -18,6 +18,7 @@ from synthmill.catalog.tables import DatasetVersion, ImportIssue, ModelVersion, 
 from synthmill.catalog.verifying import ModelDraft, check_kind
 from synthmill.runtime.errors import InvalidField
 from synthmill.runtime.store import Artifact
+from synthmill.runtime.structs import from_struct, to_struct
 from synthmill.runtime.tensors import to_column_specs
 from synthmill.v1 import artifact_pb2, catalog_service_pb2, dataset_pb2, model_pb2
 
@@ -150,27 +151,6 @@ def to_artifact(row: StoredArtifact) -> artifact_pb2.Artifact:
 def from_artifact_row(row: StoredArtifact) -> Artifact:
     """Returns a file as the object store knows it."""
     return Artifact(row.name, row.uri, row.sha256, row.size_bytes, row.media_type)
-
-
-def to_struct(values: dict[str, Any]) -> struct_pb2.Struct:
-    """Makes a Struct of JSON values."""
-    struct = struct_pb2.Struct()
-    struct.update(values)
-    return struct
-
-
-def from_struct(struct: struct_pb2.Struct) -> dict[str, Any]:
-    """Returns a Struct as JSON values; numbers are floats, finite or not."""
-    return {name: _from_value(value) for name, value in struct.fields.items()}
-
-
-def _from_value(value: struct_pb2.Value) -> Any:
-    kind = value.WhichOneof("kind")
-    if kind == "struct_value":
-        return from_struct(value.struct_value)
-    if kind == "list_value":
-        return [_from_value(item) for item in value.list_value.values]
-    return None if kind in (None, "null_value") else getattr(value, kind)
 
 
 def to_timestamp(time: datetime.datetime) -> timestamp_pb2.Timestamp:

@@ -10,15 +10,8 @@ from onnx import TensorProto, helper
 from unit.graph.generators import draw, model_of, session
 
 from synthmill.learning.graph.builder import GraphBuilder
-from synthmill.learning.graph.noise import (
-    INDEX_LIMIT,
-    LATENT_LIMIT,
-    add_noise,
-    derive_key,
-    noise_words,
-    squares32,
-    standard_normal,
-)
+from synthmill.learning.graph.noise import LATENT_LIMIT, add_noise, noise_words, standard_normal
+from synthmill.learning.graph.squares import INDEX_LIMIT, derive_key, squares32
 
 SEEDS = [0, 1, 2, 42, 2**32, 2**63, 2**64 - 1]
 DIMENSIONS = 64

@@ -1,22 +1,11 @@
 """Normal noise as a pure function of (seed, index, latent dimension): as ONNX nodes, and the same in NumPy.
 
-The scheme "squares32-boxmuller-v1". All integers are uint64 and wrap around; `/` drops the remainder; every step is a
-Mul, Add or Div, which the CPU and the CUDA provider of ONNX Runtime both have for uint64 (shifts and xor only one has).
+The scheme "squares32-boxmuller-v1": words of Squares (arXiv 2004.06278), made normal by Box and Muller (1958).
 
-Key. Squares wants an odd key with an irregular bit pattern, whatever the seed, so the seed is mixed:
+Integers. Key and words are those of `squares`. In the graph every step of theirs is a Mul, Add or Div on uint64, which
+the CPU and the CUDA provider of ONNX Runtime both have (shifts and xor only one has).
 
-    m = seed + 0x9E3779B97F4A7C15
-    m = rotate32(m * (2 m + 1) + c)      for each c of `_KEY_ROUNDS`
-    key = m / 2 * 2 + 1
-
-m (2 m + 1) is the permutation of RC6 (Rivest et al. 1998) and rotate32 swaps the halves, so each round is a bijection.
-Two rounds leave some bits untouched by a flipped seed bit; after three each bit of the key flips with probability 1/2,
-and the fourth is margin. Only the forced last bit is lost: two seeds share a key with probability 2^-63.
-
-Words. Word w of sample i is squares32(i * 2^16 + w, key), the four rounds of Widynski, "Squares: A Fast Counter-Based
-RNG" (arXiv 2004.06278), section 4. Hence the bounds: index < 2^48, at most 2^16 latent dimensions.
-
-Normals. With P = ceil(dimensions / 2), words 2p and 2p + 1 make pair p of Box and Muller (1958):
+Normals. With P = ceil(dimensions / 2), words 2p and 2p + 1 make two of them:
 
     radius = sqrt(-2 ln((word[2p] + 1/2) / 2^32)),   turn = word[2p + 1] / 2^32
     z[p] = radius cos(2 pi turn),   z[P + p] = radius sin(2 pi turn)
@@ -32,49 +21,20 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from synthmill.learning.graph import squares
 from synthmill.learning.graph.builder import GraphBuilder
 
 SCHEME = "squares32-boxmuller-v1"
-INDEX_LIMIT = 1 << 48
-LATENT_LIMIT = 1 << 16
 
-_WORDS_PER_INDEX = LATENT_LIMIT
+# The last two words of an index are left to other draws: the weighted label plan takes one.
+LATENT_LIMIT = squares.WORDS_PER_INDEX - 2
+
 _HALF = 1 << 32
-_KEY_OFFSET = 0x9E3779B97F4A7C15
-_KEY_ROUNDS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0xD6E8FEB86659FD93, 0xA0761D6478BD642F)
-
-
-def squares32(counter: npt.ArrayLike, key: npt.ArrayLike) -> np.ndarray:
-    """Returns the Squares word of each counter, uint64 below 2^32 (arXiv 2004.06278, section 4).
-
-    Args:
-        counter: uint64, any shape.
-        key: odd uint64 that broadcasts against it.
-    """
-    # At least one axis: NumPy warns of wrap-around in scalars, never in arrays.
-    counter = np.atleast_1d(np.asarray(counter, np.uint64))
-    key = np.atleast_1d(np.asarray(key, np.uint64))
-    y = counter * key
-    z = y + key
-    x = y
-    for addend in (y, z, y):
-        x = _rotate32(x * x + addend)
-    return (x * x + z) >> np.uint64(32)
-
-
-def derive_key(seed: int) -> int:
-    """Returns the odd Squares key of a seed in [0, 2^64)."""
-    m = np.asarray([seed], np.uint64) + np.uint64(_KEY_OFFSET)
-    for constant in _KEY_ROUNDS:
-        m = _rotate32(m * (m * np.uint64(2) + np.uint64(1)) + np.uint64(constant))
-    return int(m[0]) | 1
 
 
 def noise_words(seed: int, index: npt.ArrayLike, dimensions: int) -> np.ndarray:
     """Returns the words behind the noise, uint64 (N, 2 P): those of the radii, then those of the turns."""
-    index = np.asarray(index, np.int64).astype(np.uint64)
-    counter = index[:, None] * np.uint64(_WORDS_PER_INDEX) + _word_order(dimensions)
-    return squares32(counter, derive_key(seed))
+    return squares.draw_words(seed, np.asarray(index)[:, None], _word_order(dimensions))
 
 
 def standard_normal(seed: int, index: npt.ArrayLike, dimensions: int) -> np.ndarray:
@@ -83,7 +43,7 @@ def standard_normal(seed: int, index: npt.ArrayLike, dimensions: int) -> np.ndar
     Args:
         seed: in [0, 2^64).
         index: int64 (N,), each in [0, 2^48).
-        dimensions: size of the latent vector, 1 to 2^16.
+        dimensions: size of the latent vector, 1 to `LATENT_LIMIT`.
     """
     radius_word, turn_word = np.split(noise_words(seed, index, dimensions).astype(np.float64), 2, axis=1)
     radius = np.sqrt(np.log((radius_word + 0.5) * (1 / _HALF)) * -2.0)
@@ -99,7 +59,7 @@ def add_noise(builder: GraphBuilder, seed: str, index: str, dimensions: int) -> 
         builder: receives the nodes.
         seed: name of a uint64 scalar.
         index: name of an int64 (N,).
-        dimensions: size of the latent vector, 1 to 2^16.
+        dimensions: size of the latent vector, 1 to `LATENT_LIMIT`.
 
     Returns:
         Name of a float32 (N, dimensions).
@@ -119,8 +79,8 @@ def add_noise(builder: GraphBuilder, seed: str, index: str, dimensions: int) -> 
 
 def _add_key(builder: GraphBuilder, seed: str) -> str:
     one, two = _u64(builder, 1), _u64(builder, 2)
-    m = builder.add("Add", seed, _u64(builder, _KEY_OFFSET))
-    for constant in _KEY_ROUNDS:
+    m = builder.add("Add", seed, _u64(builder, squares.KEY_OFFSET))
+    for constant in squares.KEY_ROUNDS:
         product = builder.add("Mul", m, builder.add("Add", builder.add("Mul", m, two), one))
         m = _add_rotate32(builder, builder.add("Add", product, _u64(builder, constant)))
     return builder.add("Add", builder.add("Mul", builder.add("Div", m, two), two), one)
@@ -128,7 +88,7 @@ def _add_key(builder: GraphBuilder, seed: str) -> str:
 
 def _add_words(builder: GraphBuilder, key: str, index: str, dimensions: int) -> list[str]:
     # (i * 2^16 + w) * key, with the products taken per row and per word: only their sum is as large as the batch.
-    row = builder.add("Mul", builder.cast(index, np.uint64), _u64(builder, _WORDS_PER_INDEX))
+    row = builder.add("Mul", builder.cast(index, np.uint64), _u64(builder, squares.WORDS_PER_INDEX))
     column = builder.add("Unsqueeze", builder.add("Mul", row, key), builder.constant([1], np.int64))
     order = builder.constant(_word_order(dimensions), np.uint64)
     y = builder.add("Add", column, builder.add("Mul", order, key))
@@ -145,10 +105,6 @@ def _add_words(builder: GraphBuilder, key: str, index: str, dimensions: int) -> 
 def _add_rotate32(builder: GraphBuilder, x: str) -> str:
     half = _u64(builder, _HALF)
     return builder.add("Add", builder.add("Div", x, half), builder.add("Mul", x, half))
-
-
-def _rotate32(x: np.ndarray) -> np.ndarray:
-    return (x >> np.uint64(32)) | (x << np.uint64(32))
 
 
 def _word_order(dimensions: int) -> np.ndarray:

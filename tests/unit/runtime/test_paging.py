@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from synthmill.catalog.paging import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, parse_page
+from synthmill.runtime.paging import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, parse_page
 from synthmill.runtime.errors import InvalidField
 
 

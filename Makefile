@@ -1,0 +1,117 @@
+# What a developer or CI does here, by name; `make help` lists it. Every target sets up what it needs, once: a stamp in
+# .make/ carries a checksum of what was installed from, so that a second run does nothing and a changed file installs
+# again. Needs Python 3.11 or newer (PYTHON=... chooses one), and Node with npm for the Node client alone.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PY := .venv/bin/python
+PROTOS_PY := .venv-protos/bin/python
+BUF := .venv-protos/bin/buf
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+
+checksum = $(firstword $(shell cat $(1) | cksum))
+CLIENT_SOURCES := $(sort $(shell find clients/python services -name '*.py' -o -name '*.pyi'))
+
+DEV_STAMP := .make/dev-$(call checksum,pyproject.toml requirements/constraints.txt)
+PROTOS_STAMP := .make/protos-$(call checksum,requirements/protos.txt)
+CLIENT_STAMP := .make/client-$(call checksum,pyproject.toml requirements/client-oldest.txt $(CLIENT_SOURCES))
+NODE_STAMP := .make/node-$(call checksum,clients/node/package.json clients/node/package-lock.json)
+
+##@ Use
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } \
+	    /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	    /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(DEV_STAMP) ## Run the whole path on real digits: import, train, export, stream, measure
+	@$(PY) demo/run.py
+
+##@ Develop
+
+.PHONY: setup
+setup: $(DEV_STAMP) $(PROTOS_STAMP) $(CLIENT_STAMP) $(NODE_STAMP) ## Install everything that the other targets need
+
+.PHONY: format
+format: $(DEV_STAMP) $(PROTOS_STAMP) ## Format Python and protos, fix what can be fixed
+	@$(PY) -m ruff check --quiet --fix . || true
+	@$(PY) -m ruff format --quiet .
+	@$(BUF) format --write protos
+
+.PHONY: lint
+lint: $(DEV_STAMP) $(PROTOS_STAMP) ## Check style, protos, compatibility with the last release, the repository
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(BUF) lint protos
+	@$(BUF) format --diff --exit-code protos
+	@protos/check_breaking.sh $(BUF)
+	@$(PY) scripts/verify_repo.py
+
+.PHONY: protos
+protos: $(PROTOS_STAMP) ## Regenerate the Python stubs from protos/
+	@protos/generate.sh $(PROTOS_PY)
+
+.PHONY: verify-protos
+verify-protos: $(PROTOS_STAMP) ## Fail if the committed stubs are not what protos/ gives
+	@protos/check_drift.sh $(PROTOS_PY)
+
+.PHONY: lock
+lock: ## Resolve the newest versions and write them to requirements/constraints.txt
+	@scripts/lock.sh requirements/constraints.txt
+
+.PHONY: clean
+clean: ## Remove everything that was made here: environments, stamps, caches, outputs
+	@rm -rf .make .venv .venv-protos .venv-client6 .pytest_cache .ruff_cache .hypothesis
+	@rm -rf clients/node/node_modules dist demo-out bench-out
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+##@ Prove
+
+# Verbosity 0 keeps pytest's full closing line.
+.PHONY: test
+test: setup ## Run all tests that take less than minutes
+	@$(PY) -m pytest --verbosity=0 -m 'not slow'
+
+.PHONY: quality
+quality: setup ## Run the slow tests: trained models, faults at random moments
+	@$(PY) -m pytest --verbosity=0 -m slow --ignore=tests/bench
+
+.PHONY: bench
+bench: $(DEV_STAMP) ## Measure throughput and memory on this machine
+	@$(PY) -m pytest --verbosity=0 --capture=no tests/bench
+
+# A virtual environment, and the stamp that says what is in it.
+
+.venv/bin/python .venv-protos/bin/python .venv-client6/bin/python:
+	@scripts/create_venv.sh $(@:/bin/python=)
+
+$(DEV_STAMP): .venv/bin/python
+	@echo "Installing Synthmill and its development tools into .venv"
+	@$(PY) $(PIP_INSTALL) --constraint requirements/constraints.txt --editable '.[dev]'
+	@$(call stamp,dev)
+
+$(PROTOS_STAMP): .venv-protos/bin/python
+	@echo "Installing the tools for protos into .venv-protos"
+	@$(PROTOS_PY) $(PIP_INSTALL) --requirement requirements/protos.txt
+	@$(call stamp,protos)
+
+$(CLIENT_STAMP): .venv-client6/bin/python
+	@echo "Installing the client alone, on its oldest gRPC and protobuf, into .venv-client6"
+	@.venv-client6/bin/python $(PIP_INSTALL) --constraint requirements/client-oldest.txt .
+	@$(call stamp,client)
+
+$(NODE_STAMP):
+	@if ! command -v npm >/dev/null; then \
+	    echo "npm was not found: the Node client's test will be skipped"; exit 0; \
+	fi; \
+	echo "Installing the Node client's packages into clients/node/node_modules"; \
+	cd clients/node && npm ci --loglevel=error --no-progress >/dev/null && cd ../..; \
+	$(call stamp,node)
+
+stamp = mkdir -p .make && rm -f .make/$(1)-* && touch $@

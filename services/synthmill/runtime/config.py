@@ -1,0 +1,157 @@
+"""Settings of a service, read once: flag, else environment, else file, else default."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import yaml
+
+from synthmill.runtime.addresses import DEFAULT_BASE_PORT, DEFAULT_HOST, PORT_OFFSETS, default_address
+from synthmill.runtime.errors import InvalidField
+
+C = TypeVar("C", bound="ServiceConfig")
+
+PREFIX = "SYNTHMILL_"
+LOG_LEVELS = ("debug", "info", "warning", "error")
+MIB = 1024 * 1024
+DEFAULT_LOCAL_FOLDER = "synthmill-local"
+
+
+def setting(default: Any, text: str) -> Any:
+    """Declares a setting with its default and its line of help."""
+    return dataclasses.field(default=default, metadata={"help": text})
+
+
+@dataclasses.dataclass(frozen=True)
+class ServiceConfig:
+    """Settings that every service has; a service's own come in a subclass."""
+
+    service: ClassVar[str]
+
+    host: str = setting(DEFAULT_HOST, "address to listen on")
+    port: int = setting(-1, f"port to listen on; -1 means {DEFAULT_BASE_PORT} plus the service's offset, 0 any free one")
+    store: str = setting("synthmill-store", "folder or fsspec URL that holds the object store")
+    local: str = setting("", "local folder for databases and scratch files; empty means the store, if it is a folder")
+    database: str = setting("", "SQLAlchemy URL; empty means an SQLite file of the service's own in the local folder")
+    metrics_port: int = setting(0, "port of the Prometheus endpoint; 0 means any free one, -1 none")
+    log_level: str = setting("info", "least level that is logged: " + ", ".join(LOG_LEVELS))
+    max_message_bytes: int = setting(4 * MIB, "largest message that is sent or received, in bytes")
+    max_concurrent_streams: int = setting(1000, "calls that one connection may have open at a time")
+    drain_grace_s: float = setting(10.0, "how long calls in flight may take to end at shutdown, in seconds")
+    catalog_address: str = setting(default_address("catalog"), "where the catalog service listens")
+    lease_s: float = setting(6.0, "how long a job's worker may be silent before another takes over, in seconds")
+    heartbeat_s: float = setting(1.5, "how often a worker renews its lease, in seconds")
+    max_attempts: int = setting(5, "workers a job may lose one after the other without getting on")
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("port", -1, 65535),
+            ("metrics_port", -1, 65535),
+            ("max_message_bytes", MIB, 2**31 - 1),
+            ("max_concurrent_streams", 1, 2**31 - 1),
+            ("drain_grace_s", 0, 3600),
+            ("lease_s", 0.1, 3600),
+            ("heartbeat_s", 0.01, self.lease_s / 2),
+            ("max_attempts", 1, 1000),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise InvalidField(name, getattr(self, name), f"{low} to {high}")
+        if self.log_level not in LOG_LEVELS:
+            raise InvalidField("log_level", self.log_level, "one of " + ", ".join(LOG_LEVELS))
+
+    @property
+    def listen_port(self) -> int:
+        """Port to bind; 0 means any."""
+        return DEFAULT_BASE_PORT + PORT_OFFSETS[self.service] if self.port == -1 else self.port
+
+    @property
+    def folder(self) -> Path:
+        """Local folder for databases and scratch files."""
+        return Path(self.local or (DEFAULT_LOCAL_FOLDER if "://" in self.store else self.store)).absolute()
+
+    @property
+    def store_url(self) -> str:
+        """Where the objects are: a local path or an fsspec URL."""
+        root = self.store if "://" in self.store else str(Path(self.store).absolute())
+        return f"{root.rstrip('/')}/objects"
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy URL of the service's database."""
+        return self.database or f"sqlite:///{self.folder / self.service}.db"
+
+    @property
+    def scratch(self) -> Path:
+        """Folder for files that need not outlive their job."""
+        return self.folder / "scratch" / self.service
+
+
+def load_config(cls: type[C], argv: Sequence[str], environ: Mapping[str, str]) -> C:
+    """Reads a service's settings; `--help` prints them all and exits.
+
+    Args:
+        cls: the service's settings.
+        argv: flags, without the program's name.
+        environ: environment variables; a setting's is SYNTHMILL_ and its name in capitals.
+
+    Raises:
+        InvalidField: an unknown or malformed setting; the field is the flag, the variable or the key in the file.
+    """
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    flags = vars(_parser(cls).parse_args(argv))
+    path = flags.pop("config") or environ.get(f"{PREFIX}CONFIG", "")
+    values = _from_file(path, fields) if path else {}
+    for name, field in fields.items():
+        variable = PREFIX + name.upper()
+        if variable in environ:
+            values[name] = _convert(field, environ[variable], variable)
+        if flags[name] is not None:
+            values[name] = _convert(field, flags[name], "--" + name.replace("_", "-"))
+    return cls(**values)
+
+
+def to_flags(config: ServiceConfig) -> list[str]:
+    """Returns the flags that make the same settings again, for a worker process."""
+    flags = []
+    for field in dataclasses.fields(config):
+        flags += ["--" + field.name.replace("_", "-"), str(getattr(config, field.name))]
+    return flags
+
+
+def _parser(cls: type[ServiceConfig]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"python -m synthmill.{cls.service}", allow_abbrev=False)
+    parser.add_argument("--config", default="", help="YAML file of settings by name")
+    for field in dataclasses.fields(cls):
+        text = f"{field.metadata['help']} (default: {field.default!r})".replace("%", "%%")
+        parser.add_argument("--" + field.name.replace("_", "-"), help=text, metavar=type(field.default).__name__)
+    return parser
+
+
+def _from_file(path: str, fields: Mapping[str, dataclasses.Field]) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(Path(path).read_text()) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise InvalidField("--config", path, f"a readable YAML file ({error})") from error
+    if not isinstance(content, dict):
+        raise InvalidField("--config", path, "a mapping of settings")
+    unknown = sorted(map(str, content.keys() - fields.keys()))
+    if unknown:
+        raise InvalidField(f"{path}: {unknown[0]}", content.get(unknown[0]), "only " + ", ".join(sorted(fields)))
+    return {name: _convert(fields[name], value, f"{path}: {name}") for name, value in content.items()}
+
+
+def _convert(field: dataclasses.Field, value: Any, source: str) -> Any:
+    wanted = type(field.default)
+    try:
+        converted = wanted(value)
+        if isinstance(value, bool) or (wanted is float and not math.isfinite(converted)):
+            raise ValueError
+    except (ValueError, TypeError):
+        words = {int: "an integer", float: "a finite number", str: "text"}
+        raise InvalidField(source, value, words[wanted]) from None
+    return converted

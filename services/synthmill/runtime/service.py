@@ -1,0 +1,145 @@
+"""The life of a service process: settings, logs, metrics, server, health, drain."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import logging
+import signal
+import sys
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection
+
+from synthmill.runtime import metrics
+from synthmill.runtime.config import ServiceConfig, load_config
+from synthmill.runtime.drain import Drain
+from synthmill.runtime.errors import InvalidField
+from synthmill.runtime.interceptors import CallInterceptor
+from synthmill.runtime.logs import set_up_logging
+
+C = TypeVar("C", bound=ServiceConfig)
+Hook = Callable[[], Awaitable[None]]
+
+_KEEPALIVE_FLOOR_MS = 10_000
+_EXIT_BAD_SETTINGS = 2
+
+logger = logging.getLogger(__name__)
+
+__all__ = ["Assembly", "Drain", "Mount", "run_service"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Mount:
+    """A gRPC service to answer for.
+
+    Attributes:
+        service_name: full name, "synthmill.v1.CatalogService".
+        add: generated function that adds a servicer to a server.
+        servicer: its implementation.
+    """
+
+    service_name: str
+    add: Callable[[Any, grpc.aio.Server], None]
+    servicer: object
+
+
+@dataclasses.dataclass(frozen=True)
+class Assembly:
+    """The parts of a service.
+
+    Attributes:
+        mounts: what it answers for.
+        start: run in order before it is ready.
+        stop: run in order after the last call has ended.
+    """
+
+    mounts: Sequence[Mount]
+    start: Sequence[Hook] = ()
+    stop: Sequence[Hook] = ()
+
+
+def run_service(config_class: type[C], build: Callable[[C, Drain], Assembly]) -> None:
+    """Runs a service until SIGTERM or SIGINT; bad settings end it with status 2 before it begins.
+
+    Args:
+        config_class: the service's settings.
+        build: puts its parts together; called inside the running event loop.
+    """
+    try:
+        config = load_config(config_class, sys.argv[1:], os.environ)
+    except InvalidField as error:
+        print(f"{config_class.service}: {error.message}", file=sys.stderr)
+        sys.exit(_EXIT_BAD_SETTINGS)
+    set_up_logging(config.service, config.log_level)
+    asyncio.run(_run(config, build))
+
+
+async def _run(config: C, build: Callable[[C, Drain], Assembly]) -> None:
+    stop_signal = _stop_signal()
+    drain = Drain()
+    assembly = build(config, drain)
+    server = grpc.aio.server(interceptors=[CallInterceptor(config.service, drain)], options=_options(config))
+    health = _mount(server, assembly)
+    port = server.add_insecure_port(f"{config.host}:{config.listen_port}")
+    metrics_port = metrics.start_endpoint(config.host, config.metrics_port)
+    async with contextlib.AsyncExitStack() as stack:
+        for hook in reversed(assembly.stop):
+            stack.push_async_callback(hook)
+        for hook in assembly.start:
+            await hook()
+        await server.start()
+        for name in ("", *(mount.service_name for mount in assembly.mounts)):
+            await health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        _announce(config, port, metrics_port)
+        await stop_signal.wait()
+        logger.info("draining")
+        await health.enter_graceful_shutdown()
+        drain.begin()
+        await server.stop(config.drain_grace_s)
+    logger.info("stopped")
+
+
+def _mount(server: grpc.aio.Server, assembly: Assembly) -> health_aio.HealthServicer:
+    health = health_aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    for mount in assembly.mounts:
+        mount.add(mount.servicer, server)
+    names = [mount.service_name for mount in assembly.mounts]
+    reflection.enable_server_reflection([*names, "grpc.health.v1.Health", reflection.SERVICE_NAME], server)
+    return health
+
+
+def _options(config: ServiceConfig) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", config.max_message_bytes),
+        ("grpc.max_send_message_length", config.max_message_bytes),
+        ("grpc.max_concurrent_streams", config.max_concurrent_streams),
+        # A second service on the same port would otherwise start, and take half of the connections.
+        ("grpc.so_reuseport", 0),
+        ("grpc.http2.min_ping_interval_without_data_ms", _KEEPALIVE_FLOOR_MS),
+        ("grpc.keepalive_permit_without_calls", 1),
+    ]
+
+
+def _stop_signal() -> asyncio.Event:
+    event = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, event.set)
+    return event
+
+
+def _announce(config: ServiceConfig, port: int, metrics_port: int | None) -> None:
+    address = f"{config.host}:{port}"
+    line = {"service": config.service, "address": address, "metrics": "", "state": "SERVING"}
+    if metrics_port is not None:
+        line["metrics"] = f"{config.host}:{metrics_port}"
+    print(json.dumps(line), flush=True)
+    logger.info("serving at %s", address)

@@ -1,0 +1,1 @@
+"""The sampling service: serves sampler graphs with ONNX Runtime."""

@@ -1,0 +1,37 @@
+"""Settings of the sampling service."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+from synthmill.runtime.config import ServiceConfig, setting
+from synthmill.runtime.errors import InvalidField
+from synthmill.sampling.providers import PREFERENCE
+
+
+@dataclasses.dataclass(frozen=True)
+class SamplingConfig(ServiceConfig):
+    """Settings of the sampling service."""
+
+    service: ClassVar[str] = "sampling"
+
+    providers: str = setting(",".join(PREFERENCE), "execution providers in order of preference, with commas")
+    threads: int = setting(0, "threads that ONNX Runtime uses for one batch; 0 means one per core")
+    workers: int = setting(2, "batches that are computed at the same time")
+    max_models: int = setting(16, "model versions kept in memory; the one unused for longest makes room")
+    fresh_s: float = setting(1.0, "how long an answer of the catalog is believed, in seconds")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, low, high in (("threads", 0, 1024), ("workers", 1, 256), ("max_models", 1, 10_000), ("fresh_s", 0, 60)):
+            if not low <= getattr(self, name) <= high:
+                raise InvalidField(name, getattr(self, name), f"{low} to {high}")
+        for provider in self.wanted_providers:
+            if provider not in PREFERENCE:
+                raise InvalidField("providers", provider, "some of " + ", ".join(PREFERENCE))
+
+    @property
+    def wanted_providers(self) -> tuple[str, ...]:
+        """Execution providers in order of preference."""
+        return tuple(name.strip() for name in self.providers.split(","))

@@ -1,0 +1,49 @@
+"""Reads the sampler graph of a model version and makes it ready to run."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+
+import onnxruntime
+
+from synthmill.runtime.errors import DataLoss
+from synthmill.runtime.store import Artifact, ObjectStore
+from synthmill.sampling.engine import Engine
+from synthmill.sampling.models import OpenEngine
+from synthmill.sampling.providers import OpenSession, choose_provider
+from synthmill.v1 import model_pb2
+
+SAMPLER = "sampler.onnx"
+
+_log = logging.getLogger(__name__)
+
+
+def engine_opener(store: ObjectStore, open_session: OpenSession, providers: Sequence[str]) -> OpenEngine:
+    """Returns what loads versions from a store onto the first of the providers that starts."""
+
+    def open_engine(model: model_pb2.Model) -> Engine:
+        began = time.perf_counter()
+        graph = store.get_bytes(_find_sampler(model))
+        session, provider = choose_provider(graph, open_session, onnxruntime.get_available_providers(), providers)
+        engine = Engine(model.name, session, provider, len(model.labels))
+        engine.start()
+        _log.info(
+            "%s: loaded in %.2f s on %s (%s), batches of %s",
+            model.name,
+            time.perf_counter() - began,
+            provider.name,
+            provider.reason,
+            ", ".join(map(str, engine.buckets)),
+        )
+        return engine
+
+    return open_engine
+
+
+def _find_sampler(model: model_pb2.Model) -> Artifact:
+    found = [artifact for artifact in model.artifacts if artifact.name == SAMPLER]
+    if not found or found[0].sha256 != model.digest:
+        raise DataLoss(f"{model.name}: its {SAMPLER} is not the one that its digest names", artifact=SAMPLER)
+    return Artifact.from_proto(found[0])
