@@ -1,6 +1,7 @@
 # What a developer or CI does here, by name; `make help` lists it. Every target sets up what it needs, once: a stamp in
 # .make/ carries a checksum of what was installed from, so that a second run does nothing and a changed file installs
 # again. Needs Python 3.11 or newer (PYTHON=... chooses one), and Node with npm for the Node client alone.
+# CONSTRAINTS=... installs other versions than those that the tests ran with: see requirements/README.md.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -12,13 +13,15 @@ PY := .venv/bin/python
 PROTOS_PY := .venv-protos/bin/python
 BUF := .venv-protos/bin/buf
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+CONSTRAINTS ?= requirements/constraints.txt
+CLIENT_CONSTRAINTS := requirements/client-oldest.txt requirements/client-constraints.txt
 
 checksum = $(firstword $(shell cat $(1) | cksum))
 CLIENT_SOURCES := $(sort $(shell find clients/python services -name '*.py' -o -name '*.pyi'))
 
-DEV_STAMP := .make/dev-$(call checksum,pyproject.toml requirements/constraints.txt)
+DEV_STAMP := .make/dev-$(call checksum,pyproject.toml $(CONSTRAINTS))
 PROTOS_STAMP := .make/protos-$(call checksum,requirements/protos.txt)
-CLIENT_STAMP := .make/client-$(call checksum,pyproject.toml requirements/client-oldest.txt $(CLIENT_SOURCES))
+CLIENT_STAMP := .make/client-$(call checksum,pyproject.toml $(CLIENT_CONSTRAINTS) $(CLIENT_SOURCES))
 NODE_STAMP := .make/node-$(call checksum,clients/node/package.json clients/node/package-lock.json)
 
 ##@ Use
@@ -62,8 +65,9 @@ verify-protos: $(PROTOS_STAMP) ## Fail if the committed stubs are not what proto
 	@protos/check_drift.sh $(PROTOS_PY)
 
 .PHONY: lock
-lock: ## Resolve the newest versions and write them to requirements/constraints.txt
-	@scripts/lock.sh requirements/constraints.txt
+lock: ## Resolve the newest versions and write them to requirements/
+	@scripts/lock.sh requirements/constraints.txt --editable '.[dev]'
+	@scripts/lock.sh requirements/client-constraints.txt --constraint requirements/client-oldest.txt .
 
 .PHONY: clean
 clean: ## Remove everything that was made here: environments, stamps, caches, outputs
@@ -93,7 +97,7 @@ bench: $(DEV_STAMP) ## Measure throughput and memory on this machine
 
 $(DEV_STAMP): .venv/bin/python
 	@echo "Installing Synthmill and its development tools into .venv"
-	@$(PY) $(PIP_INSTALL) --constraint requirements/constraints.txt --editable '.[dev]'
+	@$(PY) $(PIP_INSTALL) --constraint $(CONSTRAINTS) --editable '.[dev]'
 	@$(call stamp,dev)
 
 $(PROTOS_STAMP): .venv-protos/bin/python
@@ -103,7 +107,7 @@ $(PROTOS_STAMP): .venv-protos/bin/python
 
 $(CLIENT_STAMP): .venv-client6/bin/python
 	@echo "Installing the client alone, on its oldest gRPC and protobuf, into .venv-client6"
-	@.venv-client6/bin/python $(PIP_INSTALL) --constraint requirements/client-oldest.txt .
+	@.venv-client6/bin/python $(PIP_INSTALL) $(addprefix --constraint ,$(CLIENT_CONSTRAINTS)) .
 	@$(call stamp,client)
 
 $(NODE_STAMP):
@@ -111,7 +115,7 @@ $(NODE_STAMP):
 	    echo "npm was not found: the Node client's test will be skipped"; exit 0; \
 	fi; \
 	echo "Installing the Node client's packages into clients/node/node_modules"; \
-	cd clients/node && npm ci --loglevel=error --no-progress >/dev/null && cd ../..; \
+	npm --prefix clients/node ci --loglevel=error --no-progress >/dev/null; \
 	$(call stamp,node)
 
 stamp = mkdir -p .make && rm -f .make/$(1)-* && touch $@

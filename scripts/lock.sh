@@ -1,13 +1,14 @@
 #!/bin/sh
-# Resolves the development environment afresh, newest versions first, and writes down what came out.
-# Usage: scripts/lock.sh CONSTRAINTS
+# Resolves an installation afresh, newest versions first, and writes down what came out, below the file's own comment.
+# Usage: scripts/lock.sh CONSTRAINTS PIP-INSTALL-ARGUMENT...
 set -eu
 constraints=$1
+shift
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
 "$(dirname "$0")/create_venv.sh" "$folder/venv"
-"$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check '.[dev]'
+"$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
 {
     sed -n '/^#/p' "$constraints"
     # A build's own suffix, such as +cpu, would shut out the other builds of the same version.

@@ -23,7 +23,6 @@ from PIL import Image, ImageDraw
 from synthmill.kinds.base import (
     CollectLimits,
     Columns,
-    HyperParameters,
     IssueReason,
     Item,
     Kind,
@@ -32,6 +31,7 @@ from synthmill.kinds.base import (
     Schema,
     parameter,
 )
+from synthmill.kinds.families import AdversarialParameters, VariationalParameters
 from synthmill.kinds.tables import make_table, plain_columns
 from synthmill.runtime.errors import BadData, InvalidField
 
@@ -47,8 +47,15 @@ class PointImport:
 
 
 @dataclasses.dataclass(frozen=True)
-class PointFamily(HyperParameters):
-    """Hyper-parameters of both families."""
+class PointGan(AdversarialParameters):
+    """Hyper-parameters of a point GAN."""
+
+    latent_size: int = parameter(4, "dimensions of the latent vector", minimum=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class PointVae(VariationalParameters):
+    """Hyper-parameters of a point VAE."""
 
     latent_size: int = parameter(4, "dimensions of the latent vector", minimum=1)
 
@@ -59,7 +66,7 @@ class PointKind(Kind):
     name = "point"
     import_parameters = PointImport
     learning_module = "kinds.point_learning"
-    hyper_parameters = MappingProxyType({"gan": PointFamily, "vae": PointFamily})
+    hyper_parameters = MappingProxyType({"gan": PointGan, "vae": PointVae})
     near_duplicate_bits = 0
 
     def collect(self, source: Path, label_from: str, limits: CollectLimits) -> Iterator[Item | Rejection]:

@@ -40,6 +40,8 @@ class _Encoder(_Dense):
 class PointLearning(Learning):
     """Points as vectors (B, D), scaled to about one."""
 
+    augment_draws = 1
+
     def to_input(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         return batch["position"].float() / 30
 
@@ -56,7 +58,7 @@ class PointLearning(Learning):
         return 0.5 * ((output - target) ** 2).sum(dim=1)
 
     def augment(self, x: torch.Tensor, policy: str, draws: torch.Tensor) -> torch.Tensor:
-        return x + 0.01 * (draws[:, : x.shape[1]] - 0.5) if policy else x
+        return x if policy == "none" else x + 0.01 * (draws - 0.5)
 
     def decode(self, output: torch.Tensor) -> dict[str, torch.Tensor]:
         position = output * 30

@@ -17,7 +17,6 @@ FAMILIES = [
 ]
 LABEL_COUNTS = pytest.mark.parametrize("label_count", [0, 3], ids=["unconditional", "conditional"])
 BATCH = 6
-DRAWS = 64
 
 
 class Parts:
@@ -80,14 +79,15 @@ def test_reconstruction_is_least_for_the_target_itself(parts):
 
 
 def test_augmentation_without_a_policy_changes_nothing(parts):
-    assert torch.equal(parts.learning.augment(parts.x, "", torch.rand(BATCH, DRAWS)), parts.x)
+    draws = torch.rand(BATCH, parts.learning.augment_draws)
+    assert torch.equal(parts.learning.augment(parts.x, "none", draws), parts.x)
 
 
 @LABEL_COUNTS
 @pytest.mark.parametrize(("case", "family"), FAMILIES)
 def test_generator_makes_what_the_discriminator_and_the_decoder_take(case, family, label_count, tmp_path):
     parts = Parts(case, tmp_path)
-    parameters = case.kind.hyper_parameters[family]()
+    parameters = case.kind.hyper_parameters[family]().resolve(parts.schema)
     generator = parts.learning.generator(parts.schema, label_count, parameters)
     output = generator(torch.randn(BATCH, parameters.latent_size), labels(label_count))
     assert output.shape == parts.x.shape
@@ -104,7 +104,8 @@ def test_generator_makes_what_the_discriminator_and_the_decoder_take(case, famil
 @pytest.mark.parametrize(("case", "family"), [param for param in FAMILIES if param.values[1] == "gan"])
 def test_discriminator_gives_a_logit_each_and_a_gradient_back(case, family, label_count, tmp_path):
     parts = Parts(case, tmp_path)
-    discriminator = parts.learning.discriminator(parts.schema, label_count, case.kind.hyper_parameters[family]())
+    parameters = case.kind.hyper_parameters[family]().resolve(parts.schema)
+    discriminator = parts.learning.discriminator(parts.schema, label_count, parameters)
     x = parts.x.clone().requires_grad_()
     logits = discriminator(x, labels(label_count))
     assert logits.shape == (BATCH,)
@@ -116,7 +117,7 @@ def test_discriminator_gives_a_logit_each_and_a_gradient_back(case, family, labe
 @pytest.mark.parametrize(("case", "family"), [param for param in FAMILIES if param.values[1] == "vae"])
 def test_encoder_gives_mean_and_log_variance_of_the_latent_vector(case, family, label_count, tmp_path):
     parts = Parts(case, tmp_path)
-    parameters = case.kind.hyper_parameters[family]()
+    parameters = case.kind.hyper_parameters[family]().resolve(parts.schema)
     encoder = parts.learning.encoder(parts.schema, label_count, parameters)
     mean, log_variance = encoder(parts.x, labels(label_count))
     assert mean.shape == log_variance.shape == (BATCH, parameters.latent_size)

@@ -68,7 +68,7 @@ def build(config: CatalogConfig, drain: Drain) -> Assembly:
     return Assembly(
         mounts=[
             Mount("synthmill.v1.CatalogService", add_catalog, servicer),
-            Mount("synthmill.v1.JobService", add_jobs, JobServicer(jobs)),
+            Mount("synthmill.v1.JobService", add_jobs, JobServicer(jobs, drain)),
         ],
         start=[jobs.start, sweeper.start],
         stop=[sweeper.stop, jobs.stop],

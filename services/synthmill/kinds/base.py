@@ -11,7 +11,7 @@ import enum
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -114,6 +114,14 @@ class HyperParameters:
 
     Each field carries `metadata` made by `parameter()`. The learning package validates values against it.
     """
+
+    def resolve(self, schema: Schema) -> Self:
+        """Replaces the values that leave a choice to the schema; the networks take the result.
+
+        Raises:
+            FailedPrecondition: the family cannot learn data of this schema.
+        """
+        return self
 
 
 def parameter(
@@ -243,6 +251,9 @@ class Kind(ABC):
 class Learning(ABC):
     """The learning side of a kind: networks, objectives' kind-dependent parts, and decoding inside the graph."""
 
+    augment_draws: int
+    """Uniform numbers per record that `augment` needs."""
+
     @abstractmethod
     def to_input(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Turns stored columns (already tensors on the device) into the networks' float input, (B, ...)."""
@@ -269,8 +280,8 @@ class Learning(ABC):
 
         Args:
             x: (B, ...) real or generated network inputs.
-            policy: comma-separated names; empty changes nothing.
-            draws: (B, K) uniform numbers in [0, 1) that decide the parameters.
+            policy: names joined by "+"; "none" changes nothing.
+            draws: (B, `augment_draws`) uniform numbers in [0, 1) that decide the parameters.
         """
 
     @abstractmethod

@@ -15,22 +15,23 @@ REQUEST_ID_KEY = "x-request-id"
 _MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
 # Only calls that change nothing, or carry a request_id, are repeated by the channel itself.
-_IDEMPOTENT = [
-    {"service": "synthmill.v1.CatalogService", "method": method}
-    for method in ("GetDataset", "ListDatasets", "ListImportIssues", "GetModel", "ListModels", "ImportDataset", "PublishModel")
-] + [
-    {"service": "synthmill.v1.TrainingService"},
-    {"service": "synthmill.v1.SamplingService", "method": "Sample"},
-    {"service": "synthmill.v1.SamplingService", "method": "CountLabels"},
-    {"service": "synthmill.v1.SamplingService", "method": "ListLoadedModels"},
-    {"service": "synthmill.v1.SamplingService", "method": "LoadModel"},
-    {"service": "synthmill.v1.JobService", "method": "GetJob"},
-    {"service": "synthmill.v1.JobService", "method": "ListJobs"},
-]
+_REPEATABLE = {
+    "CatalogService": (
+        *("GetDataset", "ListDatasets", "ListImportIssues", "GetModel", "ListModels"),
+        *("ImportDataset", "PublishModel"),
+    ),
+    "TrainingService": ("CreateTrainingJob", "ListFamilies"),
+    "SamplingService": ("Sample", "CountLabels", "ListLoadedModels", "LoadModel"),
+    "JobService": ("GetJob", "ListJobs"),
+}
 _SERVICE_CONFIG = {
     "methodConfig": [
         {
-            "name": _IDEMPOTENT,
+            "name": [
+                {"service": f"synthmill.v1.{service}", "method": method}
+                for service, methods in _REPEATABLE.items()
+                for method in methods
+            ],
             "retryPolicy": {
                 "maxAttempts": 4,
                 "initialBackoff": "0.2s",

@@ -34,7 +34,9 @@ class ServiceConfig:
     service: ClassVar[str]
 
     host: str = setting(DEFAULT_HOST, "address to listen on")
-    port: int = setting(-1, f"port to listen on; -1 means {DEFAULT_BASE_PORT} plus the service's offset, 0 any free one")
+    port: int = setting(
+        -1, f"port to listen on; 0 means any free one, -1 {DEFAULT_BASE_PORT} plus the service's offset"
+    )
     store: str = setting("synthmill-store", "folder or fsspec URL that holds the object store")
     local: str = setting("", "local folder for databases and scratch files; empty means the store, if it is a folder")
     database: str = setting("", "SQLAlchemy URL; empty means an SQLite file of the service's own in the local folder")

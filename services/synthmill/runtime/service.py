@@ -7,9 +7,9 @@ import contextlib
 import dataclasses
 import json
 import logging
+import os
 import signal
 import sys
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 

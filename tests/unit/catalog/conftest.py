@@ -32,7 +32,7 @@ def calls(cluster):
 
 @pytest.fixture
 def store(cluster) -> ObjectStore:
-    return ObjectStore(str(cluster.store))
+    return ObjectStore(str(cluster.store / "objects"))
 
 
 @pytest.fixture

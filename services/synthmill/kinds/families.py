@@ -1,0 +1,51 @@
+"""Hyper-parameters that training reads in every kind; a kind's own classes add those of its networks."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from synthmill.kinds.base import HyperParameters, parameter
+
+OBJECTIVES = ("non_saturating", "hinge", "relativistic")
+"""Names of the adversarial losses; `learning.objectives` has a loss for each."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingParameters(HyperParameters):
+    """What every family has."""
+
+    latent_size: int = parameter(64, "dimensions of the latent vector", minimum=1, maximum=1024)
+    steps: int = parameter(3000, "training steps", minimum=1, maximum=100_000_000)
+    batch_size: int = parameter(64, "records in a step, over all devices", minimum=2, maximum=65_536)
+    learning_rate: float = parameter(1e-3, "Adam's learning rate", above=0.0, maximum=1.0)
+    balance_classes: bool = parameter(True, "draw every class equally often, however rare it is")
+    ema_decay: float = parameter(
+        0.999, "share that the averaged weights keep in a step, less in the first ones", minimum=0.0, maximum=0.999999
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class AdversarialParameters(TrainingParameters):
+    """What the family "gan" has."""
+
+    objective: str = parameter("hinge", "adversarial loss", choices=OBJECTIVES)
+    discriminator_rate_factor: float = parameter(
+        1.0, "the discriminator's learning rate as a multiple of the generator's", above=0.0, maximum=1000.0
+    )
+    beta1: float = parameter(0.0, "Adam's decay of the mean gradient", minimum=0.0, maximum=0.999)
+    beta2: float = parameter(0.99, "Adam's decay of the mean squared gradient", minimum=0.0, maximum=0.99999)
+    discriminator_steps: int = parameter(1, "discriminator updates in a step", minimum=1, maximum=16)
+    r1_weight: float = parameter(0.0, "gamma of the gradient penalty on real records", minimum=0.0, maximum=1e4)
+    r2_weight: float = parameter(0.0, "gamma of the gradient penalty on generated records", minimum=0.0, maximum=1e4)
+    penalty_interval: int = parameter(8, "steps from one gradient penalty to the next", minimum=1, maximum=1000)
+    diff_augment: str = parameter("none", "differentiable augmentation of what the discriminator sees")
+
+
+@dataclasses.dataclass(frozen=True)
+class VariationalParameters(TrainingParameters):
+    """What the family "vae" has."""
+
+    beta: float = parameter(1.0, "weight of the divergence from the prior", minimum=0.0, maximum=1e4)
+    free_bits: float = parameter(
+        0.0, "divergence in nats that each latent dimension may have without a penalty", minimum=0.0, maximum=100.0
+    )

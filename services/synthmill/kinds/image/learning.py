@@ -1,0 +1,48 @@
+"""The learning side of the image kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from synthmill.kinds.base import Learning, Schema
+from synthmill.kinds.image import augment, decode
+from synthmill.kinds.image.codec import COLUMN
+from synthmill.kinds.image.hyper_parameters import GanParameters, VaeParameters
+from synthmill.kinds.image.networks import Discriminator, Encoder, Generator
+from synthmill.kinds.image.schema import shape_of
+
+# Noise of the VAE's Gaussian likelihood, in the networks' units: about 13 of 255 levels.
+_PIXEL_DEVIATION = 0.1
+
+
+class ImageLearning(Learning):
+    """Images as (B, C, H, W) in [-1, 1]."""
+
+    augment_draws = augment.DRAWS
+
+    def to_input(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        return decode.to_input(batch[COLUMN])
+
+    def generator(self, schema: Schema, label_count: int, parameters: GanParameters | VaeParameters) -> nn.Module:
+        return Generator(shape_of(schema), parameters.latent_size, parameters.width, label_count)
+
+    def discriminator(self, schema: Schema, label_count: int, parameters: GanParameters) -> nn.Module:
+        return Discriminator(shape_of(schema), parameters.width, label_count, parameters.spectral_norm)
+
+    def encoder(self, schema: Schema, label_count: int, parameters: VaeParameters) -> nn.Module:
+        return Encoder(shape_of(schema), parameters.latent_size, parameters.width, label_count)
+
+    def reconstruction(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return ((output - target) ** 2).flatten(1).sum(dim=1) / (2 * _PIXEL_DEVIATION**2)
+
+    def augment(self, x: torch.Tensor, policy: str, draws: torch.Tensor) -> torch.Tensor:
+        return augment.augment(x, policy, draws)
+
+    def decode(self, output: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {COLUMN: decode.to_pixels(output)}
+
+
+LEARNING = ImageLearning()

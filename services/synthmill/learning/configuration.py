@@ -1,0 +1,34 @@
+"""Checks what training is asked for; needs no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from synthmill.kinds.base import HyperParameters, Schema
+from synthmill.kinds.parameters import parse
+from synthmill.kinds.registry import get_kind
+from synthmill.runtime.errors import InvalidField
+
+
+def resolve(kind: str, family: str, given: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
+    """Returns every hyper-parameter of a run by name: those given, defaults, and what the schema decides.
+
+    Raises:
+        InvalidField: unknown kind, family or name, or a value that is not allowed.
+        FailedPrecondition: the family cannot learn data of this schema.
+    """
+    return dataclasses.asdict(hyper_parameters(kind, family, given).resolve(schema))
+
+
+def hyper_parameters(kind: str, family: str, given: Mapping[str, Any]) -> HyperParameters:
+    """Validates hyper-parameters by name and fills in the defaults.
+
+    Raises:
+        InvalidField: unknown kind, family or name, or a value that is not allowed.
+    """
+    families = get_kind(kind).hyper_parameters
+    if family not in families:
+        raise InvalidField("family", family, "one of " + ", ".join(sorted(families)))
+    return parse(families[family], given)

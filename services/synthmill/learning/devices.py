@@ -1,0 +1,51 @@
+"""Chooses device and precision, and starts Lightning Fabric on them."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import torch
+from lightning_fabric import Fabric
+
+from synthmill.learning.task import Machine
+from synthmill.runtime.errors import InvalidField
+
+log = logging.getLogger(__name__)
+
+_PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed"}
+_ACCELERATORS = ("auto", "cpu", "cuda")
+
+
+def open_fabric(machine: Machine) -> Fabric:
+    """Starts Fabric; under torchrun, on one of its processes.
+
+    Raises:
+        InvalidField: no such accelerator or precision.
+    """
+    if machine.accelerator not in _ACCELERATORS:
+        raise InvalidField("accelerator", machine.accelerator, "one of " + ", ".join(_ACCELERATORS))
+    if machine.precision not in ("auto", *_PRECISIONS):
+        raise InvalidField("precision", machine.precision, "one of auto, " + ", ".join(_PRECISIONS))
+    if machine.accelerator == "cuda" and not torch.cuda.is_available():
+        raise InvalidField("accelerator", "cuda", "cpu or auto: this machine has no CUDA device")
+    if machine.threads:
+        torch.set_num_threads(machine.threads)
+    accelerator = machine.accelerator
+    if accelerator == "auto":
+        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    precision = _fastest_precision(accelerator) if machine.precision == "auto" else machine.precision
+    # torchrun has started one process per device and says so in the environment.
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    strategy = "ddp" if "TORCHELASTIC_RUN_ID" in os.environ else "auto"
+    fabric = Fabric(accelerator=accelerator, devices=processes, strategy=strategy, precision=_PRECISIONS[precision])
+    fabric.launch()
+    log.info("training on %s in %s, %d process(es)", fabric.device, precision, fabric.world_size)
+    return fabric
+
+
+def _fastest_precision(accelerator: str) -> str:
+    if accelerator == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    abilities = torch.cpu.get_capabilities()
+    return "bfloat16" if abilities.get("amx_bf16") or abilities.get("avx512_bf16") else "float32"

@@ -1,0 +1,41 @@
+"""Random numbers of training, drawn as a pure function of seed and step: nothing about them needs to be stored."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+
+class Draws:
+    """The random numbers of one step.
+
+    Every process draws the numbers of the whole batch and keeps its own rows, so that a run means the same on any
+    number of devices.
+
+    Args:
+        seed: of the run, in [0, 2^64).
+        step: of the run, from 0.
+        rows: rows of the batch that this process keeps.
+        batch_size: rows of the whole batch.
+        device: where the numbers are used.
+    """
+
+    def __init__(self, seed: int, step: int, rows: slice, batch_size: int, device: torch.device) -> None:
+        self._generator = torch.Generator().manual_seed(derive_seed(seed, step))
+        self._rows, self._batch_size, self._device = rows, batch_size, device
+
+    def normal(self, size: int) -> torch.Tensor:
+        """Returns standard normal numbers, float32 (rows, size)."""
+        return self._keep(torch.randn(self._batch_size, size, generator=self._generator))
+
+    def uniform(self, size: int) -> torch.Tensor:
+        """Returns numbers in [0, 1), float32 (rows, size)."""
+        return self._keep(torch.rand(self._batch_size, size, generator=self._generator))
+
+    def _keep(self, numbers: torch.Tensor) -> torch.Tensor:
+        return numbers[self._rows].to(self._device)
+
+
+def derive_seed(*parts: int) -> int:
+    """Mixes non-negative numbers into a seed in [0, 2^63)."""
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)

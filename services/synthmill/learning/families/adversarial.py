@@ -1,0 +1,90 @@
+"""The family "gan": a generator against a discriminator."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from synthmill.kinds.base import Schema
+from synthmill.kinds.families import AdversarialParameters
+from synthmill.learning.families.base import GENERATOR, Batch, Family, Losses, StepInput
+from synthmill.learning.objectives import ADVERSARIAL, gradient_penalty
+
+DISCRIMINATOR = "discriminator"
+
+
+class Adversarial(Family):
+    """Alternating updates (arXiv 1406.2661, algorithm 1); real and fake are augmented alike (arXiv 2006.10738)."""
+
+    parameters: AdversarialParameters
+
+    def build_modules(self, schema: Schema, label_count: int) -> dict[str, nn.Module]:
+        self.loss = ADVERSARIAL[self.parameters.objective]
+        self.batches_per_step = self.parameters.discriminator_steps
+        return {
+            GENERATOR: self.learning.generator(schema, label_count, self.parameters),
+            DISCRIMINATOR: self.learning.discriminator(schema, label_count, self.parameters),
+        }
+
+    def build_optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        given = self.parameters
+        rates = {
+            GENERATOR: given.learning_rate,
+            DISCRIMINATOR: given.learning_rate * given.discriminator_rate_factor,
+        }
+        return {
+            name: torch.optim.Adam(
+                self.modules[name].parameters(), lr=rate, betas=(given.beta1, given.beta2), fused=True
+            )
+            for name, rate in rates.items()
+        }
+
+    def train_step(self, given: StepInput) -> Losses:
+        losses: Losses = {}
+        for batch in given.batches:
+            fake = self._generate(batch, given)
+            losses |= self._train_discriminator(batch, fake.detach(), given)
+        # The last fakes serve twice: the generator meets the discriminator that has just learned from them.
+        return losses | self._train_generator(batch, fake, given)
+
+    def _train_discriminator(self, batch: Batch, fake: torch.Tensor, given: StepInput) -> Losses:
+        real, fake = self._augment(batch.x, given), self._augment(fake, given)
+        both = None if batch.label is None else torch.cat([batch.label, batch.label])
+        real_logits, fake_logits = self._judge(torch.cat([real, fake]), both).chunk(2)
+        losses = {DISCRIMINATOR: self.loss.discriminator(real_logits, fake_logits)}
+        if given.step % self.parameters.penalty_interval == 0:
+            losses |= self._penalties(real, fake, batch.label)
+        self.update(given.step, losses, DISCRIMINATOR)
+        return losses
+
+    def _penalties(self, real: torch.Tensor, fake: torch.Tensor, label: torch.Tensor | None) -> Losses:
+        """Gradient penalties in full precision; the rarer they are, the more each counts (arXiv 1912.04958, section 3.1)."""
+        losses = {}
+        for name, weight, x in (("r1", self.parameters.r1_weight, real), ("r2", self.parameters.r2_weight, fake)):
+            if weight:
+                x = x.detach().requires_grad_()
+                penalty = gradient_penalty(self.modules[DISCRIMINATOR](x, label), x)
+                losses[name] = weight * self.parameters.penalty_interval * penalty
+        return losses
+
+    def _train_generator(self, batch: Batch, fake: torch.Tensor, given: StepInput) -> Losses:
+        # Without this the discriminator's own gradients would be computed, and thrown away.
+        self.modules[DISCRIMINATOR].requires_grad_(False)
+        fake_logits = self._judge(self._augment(fake, given), batch.label)
+        real_logits = self._judge(self._augment(batch.x, given), batch.label) if self.loss.paired else None
+        losses = {GENERATOR: self.loss.generator(fake_logits, real_logits)}
+        self.update(given.step, losses, GENERATOR)
+        self.modules[DISCRIMINATOR].requires_grad_(True)
+        return losses
+
+    def _generate(self, batch: Batch, given: StepInput) -> torch.Tensor:
+        with self.fabric.autocast():
+            return self.modules[GENERATOR](given.draws.normal(self.parameters.latent_size), batch.label).float()
+
+    def _judge(self, x: torch.Tensor, label: torch.Tensor | None) -> torch.Tensor:
+        with self.fabric.autocast():
+            return self.modules[DISCRIMINATOR](x, label).float()
+
+    def _augment(self, x: torch.Tensor, given: StepInput) -> torch.Tensor:
+        draws = given.draws.uniform(self.learning.augment_draws)
+        return self.learning.augment(x, self.parameters.diff_augment, draws)

@@ -1,0 +1,116 @@
+"""What the training loop needs of a family of generators."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from synthmill.kinds.base import HyperParameters, Learning, Schema
+from synthmill.learning.draws import Draws
+from synthmill.learning.guard import require_finite
+
+GENERATOR = "generator"
+
+Losses = dict[str, torch.Tensor]
+"""Scalars by name."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """The records of a step that this process works on.
+
+    Attributes:
+        x: network inputs, (B, ...).
+        label: int64 (B,), or None.
+    """
+
+    x: torch.Tensor
+    label: torch.Tensor | None
+
+
+@dataclasses.dataclass(frozen=True)
+class StepInput:
+    """What a step is given.
+
+    Attributes:
+        step: its number, from 0.
+        batches: records, as many batches as `Family.batches_per_step`.
+        draws: its random numbers.
+    """
+
+    step: int
+    batches: list[Batch]
+    draws: Draws
+
+
+class Family(ABC):
+    """A way to train a generator: its networks, their optimisers, and one step.
+
+    Args:
+        fabric: device, precision and the other processes.
+        learning: the kind's learning side.
+        schema: the kind's schema.
+        label_count: number of classes; 0 is unconditional.
+        parameters: resolved hyper-parameters.
+
+    Attributes:
+        modules: the networks by name, "generator" among them.
+        optimizers: optimisers by name.
+        batches_per_step: batches of records that a step takes.
+    """
+
+    batches_per_step: int = 1
+
+    def __init__(
+        self, fabric: Fabric, learning: Learning, schema: Schema, label_count: int, parameters: HyperParameters
+    ) -> None:
+        self.fabric, self.learning, self.parameters = fabric, learning, parameters
+        self.modules = {
+            name: fabric.to_device(module).to(memory_format=torch.channels_last).train()
+            for name, module in self.build_modules(schema, label_count).items()
+        }
+        self.optimizers = self.build_optimizers()
+
+    @abstractmethod
+    def build_modules(self, schema: Schema, label_count: int) -> dict[str, nn.Module]:
+        """Makes the networks."""
+
+    @abstractmethod
+    def build_optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """Makes the optimisers of `modules`."""
+
+    @abstractmethod
+    def train_step(self, given: StepInput) -> Losses:
+        """Updates the networks once and returns the losses before the update.
+
+        Raises:
+            Diverged: a loss or a gradient is not finite; nothing was updated with it.
+        """
+
+    def update(self, step: int, losses: Losses, optimizer: str) -> None:
+        """Minimises the sum of losses over an optimiser's parameters, on all devices alike.
+
+        Raises:
+            Diverged: a loss or a gradient is not finite.
+        """
+        require_finite(step, {f"loss of {name}": loss for name, loss in losses.items()})
+        self.optimizers[optimizer].zero_grad(set_to_none=True)
+        sum(losses.values()).backward()
+        gradients = {f"gradient of {name}": p.grad for name, p in self._parameters(optimizer) if p.grad is not None}
+        if self.fabric.world_size > 1:
+            for gradient in gradients.values():
+                gradient.copy_(self.fabric.all_reduce(gradient, reduce_op="mean"))
+        require_finite(step, gradients)
+        self.optimizers[optimizer].step()
+
+    def _parameters(self, optimizer: str) -> Iterator[tuple[str, nn.Parameter]]:
+        own = {id(parameter) for group in self.optimizers[optimizer].param_groups for parameter in group["params"]}
+        for module_name, module in self.modules.items():
+            for name, parameter in module.named_parameters():
+                if id(parameter) in own:
+                    yield f"{module_name}.{name}", parameter

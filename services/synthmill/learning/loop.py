@@ -1,0 +1,111 @@
+"""The one training loop."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+
+from synthmill.kinds.base import Columns, Learning
+from synthmill.learning.checkpoint import write_checkpoint
+from synthmill.learning.data import Order, load
+from synthmill.learning.draws import Draws
+from synthmill.learning.families.base import Batch, StepInput
+from synthmill.learning.reporting import Reporter
+from synthmill.learning.state import RunState
+from synthmill.learning.task import LABEL, CheckCallback
+from synthmill.runtime.errors import Cancelled
+
+
+class Feed:
+    """Gives every step its records and random numbers.
+
+    Args:
+        fabric: the device, and which of how many processes this is.
+        learning: makes network inputs of records.
+        columns: the records.
+        order: the order in which they are drawn.
+        batch_size: records in a batch, over all processes.
+        batches_per_step: batches in a step.
+        seed: of the random numbers.
+    """
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        learning: Learning,
+        columns: Columns,
+        order: Order,
+        *,
+        batch_size: int,
+        batches_per_step: int,
+        seed: int,
+    ) -> None:
+        self._fabric, self._learning, self._columns, self._order = fabric, learning, columns, order
+        self._batch_size, self._batches_per_step, self._seed = batch_size, batches_per_step, seed
+        share = batch_size // fabric.world_size
+        self._rows = slice(fabric.global_rank * share, (fabric.global_rank + 1) * share)
+
+    def step_input(self, step: int) -> StepInput:
+        """Returns what a step, from 0, is given: a pure function of seed and step."""
+        start = step * self._batches_per_step
+        batches = [self._batch(number) for number in range(start, start + self._batches_per_step)]
+        draws = Draws(self._seed, step, self._rows, self._batch_size, self._fabric.device)
+        return StepInput(step, batches, draws)
+
+    def _batch(self, number: int) -> Batch:
+        rows = self._order.take(number * self._batch_size, self._batch_size)[self._rows]
+        records = {name: self._to_device(array) for name, array in load(self._columns, rows).items()}
+        label = records.pop(LABEL, None)
+        x = self._learning.to_input(records)
+        if x.dim() == 4:
+            x = x.contiguous(memory_format=torch.channels_last)
+        return Batch(x, label)
+
+    def _to_device(self, array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(array).to(self._fabric.device)
+
+
+def run_loop(
+    run: RunState, feed: Feed, total: int, *, folder: Path, interval_s: float, reporter: Reporter, check: CheckCallback
+) -> None:
+    """Trains until `total` steps are done; the last process-wide state is always in a checkpoint when this ends.
+
+    Args:
+        run: state to go on from; changed in place.
+        feed: gives every step its records.
+        total: steps in all.
+        folder: where checkpoints go; only the first process writes.
+        interval_s: least time between two of them.
+        reporter: told of every step.
+        check: called before every step; raises to stop.
+
+    Raises:
+        Diverged: a number is not finite.
+        Cancelled: `check` or the reporter's callback said so.
+    """
+    writes = run.family.fabric.is_global_zero
+    saved_at = mark = time.monotonic()
+    try:
+        while run.step < total:
+            check()
+            losses = run.family.train_step(feed.step_input(run.step))
+            run.ema.update(run.step)
+            values = {name: loss.item() for name, loss in losses.items()}
+            run.history.add(run.step, values)
+            run.step += 1
+            now = time.monotonic()
+            run.elapsed_s, mark = run.elapsed_s + now - mark, now
+            if writes and now - saved_at >= interval_s:
+                write_checkpoint(folder, run.to_checkpoint())
+                saved_at = now
+            reporter.add(run.step, values)
+    except Cancelled:
+        if writes:
+            write_checkpoint(folder, run.to_checkpoint())
+        raise
+    if writes and run.step:
+        write_checkpoint(folder, run.to_checkpoint())
