@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from synthmill.catalog import convert, listing
-from synthmill.catalog.names import DATASETS, MODELS
 from synthmill.runtime.errors import InvalidField
 from synthmill.runtime.jobs.engine import JobEngine
+from synthmill.runtime.names import DATASETS, MODELS
 from synthmill.runtime.store import Artifact
 from synthmill.v1 import catalog_service_pb2 as pb
 from synthmill.v1 import dataset_pb2, model_pb2

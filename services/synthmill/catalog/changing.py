@@ -6,9 +6,9 @@ from sqlalchemy.orm import Session
 
 from synthmill.catalog.disposing import disown
 from synthmill.catalog.listing import find_dataset, find_model, promoted_version
-from synthmill.catalog.names import DATASETS, MODELS, parse_version
 from synthmill.catalog.tables import Collection, ModelVersion
 from synthmill.runtime.errors import FailedPrecondition
+from synthmill.runtime.names import DATASETS, MODELS, parse_version
 
 
 def promote_model(session: Session, name: str) -> ModelVersion:

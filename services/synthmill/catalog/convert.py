@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import hashlib
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,10 +12,9 @@ from google.protobuf import timestamp_pb2
 
 from synthmill.catalog import columns
 from synthmill.catalog.importing.request import ImportSpec, make_spec
-from synthmill.catalog.names import check_id
 from synthmill.catalog.tables import DatasetVersion, ImportIssue, ModelVersion, StoredArtifact
 from synthmill.catalog.verifying import ModelDraft, check_kind
-from synthmill.runtime.errors import InvalidField
+from synthmill.runtime.names import check_id
 from synthmill.runtime.store import Artifact
 from synthmill.runtime.structs import from_struct, to_struct
 from synthmill.runtime.tensors import to_column_specs
@@ -35,18 +33,6 @@ def to_spec(message: catalog_service_pb2.DatasetSpec) -> ImportSpec:
         from_struct(message.parameters),
         {"license": provenance.license, "origin": provenance.origin, "consent": provenance.consent},
     )
-
-
-def to_request_id(value: str) -> str:
-    """Returns a request_id unchanged.
-
-    Raises:
-        InvalidField: it is neither empty nor a UUID.
-    """
-    try:
-        return value and str(uuid.UUID(value))
-    except ValueError:
-        raise InvalidField("request_id", value, "a UUID, or empty") from None
 
 
 def to_wrapping(header: catalog_service_pb2.ImportModelHeader) -> dict[str, Any]:

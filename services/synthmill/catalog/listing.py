@@ -9,9 +9,9 @@ from typing import Generic, TypeVar
 from sqlalchemy import Select, select, tuple_
 from sqlalchemy.orm import Session
 
-from synthmill.catalog.names import DATASETS, MODELS, ResourceName, parse_collection, parse_name
 from synthmill.catalog.tables import Collection, DatasetVersion, ImportIssue, ModelVersion, StoredArtifact
 from synthmill.runtime.errors import NotFound
+from synthmill.runtime.names import DATASETS, MODELS, ResourceName, parse_collection, parse_name
 from synthmill.runtime.paging import Page, parse_page
 
 Row = TypeVar("Row", DatasetVersion, ModelVersion, ImportIssue)

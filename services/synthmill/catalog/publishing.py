@@ -10,9 +10,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from synthmill.catalog.importing.issues import Issue
-from synthmill.catalog.names import DATASETS, MODELS
 from synthmill.catalog.tables import Collection, DatasetVersion, ImportIssue, ModelVersion, StoredArtifact
 from synthmill.runtime.errors import AlreadyExists, Unavailable
+from synthmill.runtime.names import DATASETS, MODELS
 from synthmill.runtime.store import Artifact, ObjectStore
 
 _ROWS_AT_ONCE = 10_000

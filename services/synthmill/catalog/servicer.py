@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session
 from synthmill.catalog import answers, changing, convert, publishing, reading, uploading, verifying, wrapping
 from synthmill.catalog.config import CatalogConfig
 from synthmill.catalog.importing import job as importing
-from synthmill.catalog.names import check_id
 from synthmill.catalog.roots import parse_roots, resolve_source
 from synthmill.runtime.errors import InvalidField, Unavailable
 from synthmill.runtime.jobs.engine import JobEngine
+from synthmill.runtime.names import check_id, check_request_id
 from synthmill.runtime.service import Drain
 from synthmill.runtime.store import ObjectStore
 from synthmill.runtime.tensors import to_batch
@@ -92,7 +92,7 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         return empty_pb2.Empty()
 
     async def PublishModel(self, request: pb.PublishModelRequest, context: Context) -> model_pb2.Model:
-        model, request_id = check_id("model", request.model), convert.to_request_id(request.request_id)
+        model, request_id = check_id("model", request.model), check_request_id(request.request_id)
         draft = convert.to_draft(request.version)
         info = await asyncio.to_thread(verifying.verify_model, self._store, draft)
         row = convert.to_model_row(draft, info.columns, request_id, convert.request_digest(request))
@@ -141,11 +141,11 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         return await asyncio.to_thread(run)
 
     async def _create_job(self, job_type: str, parameters: dict[str, Any], request_id: str) -> job_pb2.Job:
-        return await asyncio.to_thread(self._jobs.create, job_type, parameters, convert.to_request_id(request_id))
+        return await asyncio.to_thread(self._jobs.create, job_type, parameters, check_request_id(request_id))
 
     async def _store_upload(self, path: Path, file_name: str, request_id: str) -> uploading.Upload:
         store_upload = uploading.store_upload
-        request_id = convert.to_request_id(request_id)
+        request_id = check_request_id(request_id)
         return await asyncio.to_thread(store_upload, self._database, self._store, path, file_name, request_id)
 
     def _refuse_when_draining(self, **position: int) -> None:

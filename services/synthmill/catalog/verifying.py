@@ -6,10 +6,10 @@ import dataclasses
 import re
 from typing import Any
 
-from synthmill.catalog.names import DATASETS, parse_version
 from synthmill.kinds.registry import all_kinds
 from synthmill.learning.graph.check import GraphInfo, check_graph
 from synthmill.runtime.errors import InvalidField
+from synthmill.runtime.names import DATASETS, parse_version
 from synthmill.runtime.store import Artifact, ObjectStore
 
 SAMPLER = "sampler.onnx"

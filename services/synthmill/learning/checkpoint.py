@@ -1,7 +1,7 @@
 """Checkpoints: tensors as safetensors, everything else as JSON, and never a half-written one.
 
-A checkpoint is two files, `step-{n}.safetensors` and `step-{n}.json`. The JSON file holds the digest of the other and is
-written after it, so that it is what makes a checkpoint exist.
+A checkpoint is two files, `step-{n}.safetensors` and `step-{n}.json`. The JSON file holds the digest of the other and
+is written after it, so that it is what makes a checkpoint exist.
 """
 
 from __future__ import annotations

@@ -11,19 +11,32 @@ from synthmill.kinds.base import Columns
 from synthmill.learning.task import LABEL
 from synthmill.runtime.errors import BadData
 
+ColumnShapes = Mapping[str, tuple[np.dtype, tuple[int, ...]]]
 
-def open_columns(paths: Mapping[str, Path], label_count: int) -> Columns:
+
+def open_columns(paths: Mapping[str, Path], expected: ColumnShapes, label_count: int) -> Columns:
     """Maps .npy files into memory.
 
+    Args:
+        paths: file by column name.
+        expected: dtype and shape of one record's part of each of the kind's columns.
+        label_count: number of classes; if there are any, there must be a column of labels.
+
     Raises:
-        BadData: a file is no array, lengths differ, there are no records, or labels do not fit.
+        BadData: a column is missing, is no array or another one than expected; there are no records; a label is none.
     """
+    if label_count:
+        expected = {**expected, LABEL: (np.dtype(np.int64), ())}
+    if set(paths) != set(expected):
+        raise BadData(f"columns {', '.join(sorted(paths)) or 'none'}; expected {', '.join(sorted(expected))}")
     columns = {name: _open(name, path) for name, path in paths.items()}
+    for name, (dtype, shape) in expected.items():
+        found = (columns[name].dtype, columns[name].shape[1:])
+        if found != (dtype, shape) or not columns[name].ndim:
+            raise BadData(f"column {name!r} holds {found[0]} {list(found[1])} per record, expected {dtype} {shape}")
     lengths = {name: len(array) for name, array in columns.items()}
-    if not lengths or len(set(lengths.values())) > 1 or not min(lengths.values()):
+    if len(set(lengths.values())) > 1 or not min(lengths.values()):
         raise BadData(f"columns must have the same number of records, at least one; they have {lengths}")
-    if (LABEL in columns) != (label_count > 0):
-        raise BadData(f"{label_count} classes and {'a' if LABEL in columns else 'no'} column {LABEL!r}")
     if label_count:
         low, high = int(columns[LABEL].min()), int(columns[LABEL].max())
         if low < 0 or high >= label_count:

@@ -12,7 +12,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class Ema:
-    """Exponential moving average of a module's parameters (arXiv 1806.04498, section 3.1).
+    """Exponential moving average of a module's parameters (arXiv 1806.04498).
 
     Attributes:
         module: a copy of the module with the averaged parameters, in evaluation mode; its buffers are the last ones.
@@ -24,7 +24,7 @@ class Ema:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Takes in the weights after a step, from 0; the first steps count more, so that the start is soon forgotten."""
+        """Takes in the weights after a step, from 0; early steps count more, so that the start is soon forgotten."""
         decay = min(self._decay, (1 + step) / (10 + step))
         get_ema_multi_avg_fn(decay)(list(self.module.parameters()), list(self._source.parameters()), None)
         for averaged, last in zip(self.module.buffers(), self._source.buffers(), strict=True):
@@ -32,9 +32,7 @@ class Ema:
 
 
 @torch.no_grad()
-def recompute_batch_statistics(
-    module: nn.Module, inputs: Iterable[tuple[torch.Tensor, torch.Tensor | None]]
-) -> None:
+def recompute_batch_statistics(module: nn.Module, inputs: Iterable[tuple[torch.Tensor, torch.Tensor | None]]) -> None:
     """Replaces running means and variances, which belong to other weights, by those that the module itself has.
 
     Args:

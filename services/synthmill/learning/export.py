@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
+import logging
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 import onnx
@@ -12,7 +15,7 @@ import onnxruntime
 import torch
 from torch import nn
 
-from synthmill.kinds.base import Columns, Learning
+from synthmill.kinds.base import Learning
 from synthmill.learning.graph.check import check_graph
 from synthmill.learning.graph.compose import INDEX, LABEL, SEED, compose
 from synthmill.learning.graph.metadata import GraphMetadata
@@ -21,6 +24,7 @@ from synthmill.runtime.errors import Internal
 
 OPSET = 18
 _LATENT = "z"
+_ERRORS_ONLY = 3
 _CHECKED_SAMPLES = 256
 # Two libraries round a sum differently; where a value falls between two levels, that moves it by one level.
 _LARGEST_LEVELS = 1
@@ -74,9 +78,7 @@ def export_sampler(
     if metadata.labels:
         inputs[LABEL] = torch.zeros(2, dtype=torch.int64)
     batch = torch.export.Dim("batch")
-    with warnings.catch_warnings():
-        # The exporter warns of its own internals, which nobody here can change.
-        warnings.simplefilter("ignore")
+    with _quiet_exporter():
         program = torch.onnx.export(
             _Sampler(generator, learning).eval(),
             tuple(inputs.values()),
@@ -95,6 +97,20 @@ def export_sampler(
     return data
 
 
+@contextlib.contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Keeps back what the exporter says of its own internals and of packages that are not needed."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
 def compare(data: bytes, generator: nn.Module, learning: Learning, latent_size: int, label_count: int) -> Agreement:
     """Draws the same samples from a sampler graph and from its network.
 
@@ -106,7 +122,9 @@ def compare(data: bytes, generator: nn.Module, learning: Learning, latent_size: 
     if label_count:
         feeds[LABEL] = index % label_count
     expected = draw_samples(generator, learning, latent_size, 0, index, feeds.get(LABEL))
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     found = dict(zip(expected, session.run(list(expected), feeds), strict=True))
     for name in expected:
         _require_agreement(name, expected[name], found[name])

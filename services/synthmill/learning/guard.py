@@ -20,7 +20,7 @@ def require_finite(step: int, tensors: Mapping[str, torch.Tensor]) -> None:
     Raises:
         Diverged: names the step, from 1, and the first such tensor.
     """
-    values = [tensor.detach() for tensor in tensors.values()]
+    values = [tensor.detach() for tensor in tensors.values() if tensor.is_floating_point()]
     # One number for all: the greatest magnitude. A NaN or an infinity anywhere survives into it.
     if math.isfinite(torch.nn.utils.get_total_norm(values, norm_type=math.inf).item()):
         return

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import torch
 from torch.nn import functional as F
 
+
 @dataclasses.dataclass(frozen=True)
 class AdversarialLoss:
     """The two losses of a GAN, scalars to be minimised, from logits (B,).

@@ -5,28 +5,23 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 from pathlib import Path
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
-from safetensors.torch import save
 
 from synthmill.kinds.base import Columns, HyperParameters, Kind
 from synthmill.kinds.registry import get_kind
-from synthmill.learning import card
-from synthmill.learning.checkpoint import read_checkpoint, write_atomically
+from synthmill.learning.checkpoint import read_checkpoint
 from synthmill.learning.configuration import hyper_parameters
 from synthmill.learning.data import make_order, open_columns
 from synthmill.learning.devices import open_fabric
 from synthmill.learning.draws import derive_seed
-from synthmill.learning.ema import Ema, recompute_batch_statistics
-from synthmill.learning.export import compare, export_sampler
+from synthmill.learning.ema import Ema
 from synthmill.learning.families import FAMILIES
 from synthmill.learning.families.base import GENERATOR
-from synthmill.learning.graph.metadata import GraphMetadata
-from synthmill.learning.graph.noise import standard_normal
-from synthmill.learning.guard import require_finite
+from synthmill.learning.finish import finish
 from synthmill.learning.history import History
 from synthmill.learning.loop import Feed, run_loop
 from synthmill.learning.reporting import Reporter
@@ -41,9 +36,9 @@ from synthmill.learning.task import (
     ignore_progress,
     never_stop,
 )
-from synthmill.runtime.errors import FailedPrecondition, InvalidField
+from synthmill.runtime.errors import InvalidField
 
-_STATISTICS_BATCHES = 64
+log = logging.getLogger(__name__)
 
 
 def train(
@@ -65,10 +60,73 @@ def train(
 
     Raises:
         InvalidField: the task is not possible.
-        FailedPrecondition: so is its schema; or the folder holds a checkpoint of another task.
+        FailedPrecondition: the family cannot learn data of this schema.
         BadData: the arrays do not fit the task.
         Diverged: a loss, gradient or parameter is not finite.
         Internal: the exported graph does not do what the network does.
     """
+    kind = get_kind(task.kind)
+    parameters = hyper_parameters(task.kind, task.family, task.parameters).resolve(task.schema)
+    task = dataclasses.replace(task, parameters=dataclasses.asdict(parameters))
+    columns = open_columns(task.columns, kind.columns(task.schema), len(task.labels))
     with torch.random.fork_rng():
-        return Training(task, scratch, machine, progress, check).run()
+        fabric = open_fabric(machine)
+        if not fabric.is_global_zero:
+            progress, check = ignore_progress, never_stop
+        run = _start(task, kind, parameters, fabric)
+        folder = scratch / f"run-{_digest(task)}"
+        _resume(run, folder)
+        reporter = Reporter(progress, machine, run.step, parameters.steps, lambda: _grid(run, task, kind))
+        run_loop(
+            run,
+            _feed(task, kind, columns, run),
+            parameters.steps,
+            folder=folder,
+            interval_s=machine.checkpoint_interval_s,
+            reporter=reporter,
+            check=check,
+        )
+        result = None
+        if fabric.is_global_zero:
+            reporter.exporting()
+            result = finish(task, run, columns, folder / "model")
+        return fabric.broadcast(result)
+
+
+def _start(task: TrainingTask, kind: Kind, parameters: HyperParameters, fabric: Fabric) -> RunState:
+    if parameters.batch_size % fabric.world_size:
+        raise InvalidField("batch_size", parameters.batch_size, f"a multiple of the {fabric.world_size} processes")
+    torch.manual_seed(derive_seed(task.seed))
+    family = FAMILIES[task.family](fabric, kind.learning(), task.schema, len(task.labels), parameters)
+    return RunState(family, Ema(family.modules[GENERATOR], parameters.ema_decay), History(parameters.steps))
+
+
+def _resume(run: RunState, folder: Path) -> None:
+    checkpoint = read_checkpoint(folder)
+    if checkpoint:
+        run.restore(checkpoint)
+        log.info("going on from step %d", run.step)
+
+
+def _feed(task: TrainingTask, kind: Kind, columns: Columns, run: RunState) -> Feed:
+    family = run.family
+    order = make_order(columns, task.seed, len(task.labels), family.parameters.balance_classes)
+    return Feed(
+        family.fabric,
+        kind.learning(),
+        columns,
+        order,
+        batch_size=family.parameters.batch_size,
+        batches_per_step=family.batches_per_step,
+        seed=task.seed,
+    )
+
+
+def _grid(run: RunState, task: TrainingTask, kind: Kind) -> bytes:
+    return draw_grid(run.ema.module, kind, task.schema, task.labels, task.parameters["latent_size"], task.seed)
+
+
+def _digest(task: TrainingTask) -> str:
+    """Names everything that decides what is learned; where the arrays lie does not."""
+    described = dataclasses.asdict(dataclasses.replace(task, columns={}))
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]

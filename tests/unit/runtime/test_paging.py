@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from synthmill.runtime.paging import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, parse_page
 from synthmill.runtime.errors import InvalidField
+from synthmill.runtime.paging import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, parse_page
 
 
 @pytest.mark.parametrize(("asked", "given"), [(0, DEFAULT_PAGE_SIZE), (7, 7), (1000, 1000), (2**31 - 1, MAX_PAGE_SIZE)])

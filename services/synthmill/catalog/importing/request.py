@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from synthmill.catalog.names import check_id
 from synthmill.catalog.splits import SplitParameters
 from synthmill.kinds import parameters as kind_parameters
 from synthmill.kinds.base import Kind
 from synthmill.kinds.registry import get_kind
 from synthmill.runtime.errors import InvalidField
+from synthmill.runtime.names import check_id
 
 
 @dataclasses.dataclass(frozen=True)

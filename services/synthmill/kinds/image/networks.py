@@ -40,7 +40,7 @@ def channels_of(level: int, width: int) -> int:
 
 
 class ConditionalBatchNorm(nn.Module):
-    """Batch normalisation with a gain and a bias per class (arXiv 1707.00683, equations 3 and 4)."""
+    """Batch normalisation with a gain and a bias per class (arXiv 1707.00683)."""
 
     def __init__(self, channels: int, label_count: int) -> None:
         super().__init__()
@@ -138,7 +138,7 @@ class Features(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Image and class to a logit, the class by projection (arXiv 1802.05637, equation 4).
+    """Image and class to a logit, the class by projection (arXiv 1802.05637, figure 1d).
 
     Args:
         shape: (height, width, channels) of the image.

@@ -58,7 +58,7 @@ class Adversarial(Family):
         return losses
 
     def _penalties(self, real: torch.Tensor, fake: torch.Tensor, label: torch.Tensor | None) -> Losses:
-        """Gradient penalties in full precision; the rarer they are, the more each counts (arXiv 1912.04958, section 3.1)."""
+        """Gradient penalties, in full precision; the rarer, the more each counts (arXiv 1912.04958, section 3.1)."""
         losses = {}
         for name, weight, x in (("r1", self.parameters.r1_weight, real), ("r2", self.parameters.r2_weight, fake)):
             if weight:

@@ -52,6 +52,7 @@ class JobContext:
         self._claim = claim
         self._cancelled = threading.Event()
         self._pace = _Pace()
+        self._picture: Artifact | None = None
 
     def progress(
         self,
@@ -73,7 +74,7 @@ class JobContext:
             phase: phase in words.
             rate: units per second; zero means as measured between calls of this phase.
             metrics: figures by name; those that are not finite are left out.
-            picture: of the moment, from the store.
+            picture: of the moment, from the store; stays until there is a newer one.
 
         Raises:
             Cancelled: the job was asked to stop.
@@ -82,6 +83,7 @@ class JobContext:
         self.check()
         if not self._pace.is_due(done, phase, at_once=picture is not None or 0 < total == done):
             return
+        self._picture = picture or self._picture
         rate = rate or self._pace.rate(done)
         progress = {
             "done": done,
@@ -91,7 +93,7 @@ class JobContext:
             "rate": rate,
             "eta_s": max(0, total - done) / rate if rate > 0 else 0.0,
             "metrics": {name: float(value) for name, value in (metrics or {}).items() if math.isfinite(value)},
-            "picture": dataclasses.asdict(picture) if picture else None,
+            "picture": dataclasses.asdict(self._picture) if self._picture else None,
         }
         if self._table.record_progress(self._claim, progress):
             self.cancel()

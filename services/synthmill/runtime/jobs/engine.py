@@ -62,18 +62,25 @@ class JobEngine:
         self._claiming: asyncio.Task[None] | None = None
         self._attempts: set[asyncio.Task[None]] = set()
 
-    def create(self, job_type: str, parameters: Mapping[str, Any], request_id: str = "") -> job_pb2.Job:
+    def create(
+        self,
+        job_type: str,
+        parameters: Mapping[str, Any],
+        request_id: str = "",
+        identity: Mapping[str, Any] | None = None,
+    ) -> job_pb2.Job:
         """Puts a job in the queue, or returns the one that the same request made before.
 
         Args:
             job_type: one of the handlers' types.
             parameters: JSON values.
             request_id: makes the call repeatable; empty means a new job every time.
+            identity: what makes two requests the same, as JSON; by default the parameters.
 
         Raises:
             AlreadyExists: the request_id was used for another request.
         """
-        job = to_job(self._table.create(job_type, parameters, request_id))
+        job = to_job(self._table.create(job_type, parameters, request_id, identity))
         if self._loop:
             self._loop.call_soon_threadsafe(self._wake.set)
         return job

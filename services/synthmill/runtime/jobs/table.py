@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -48,18 +50,29 @@ class JobTable:
         self._service = service
         self._lease_s = lease_s
 
-    def create(self, job_type: str, parameters: Mapping[str, Any], request_id: str = "") -> JobRow:
+    def create(
+        self,
+        job_type: str,
+        parameters: Mapping[str, Any],
+        request_id: str = "",
+        identity: Mapping[str, Any] | None = None,
+    ) -> JobRow:
         """Adds a waiting job, or returns the one that the same request made before.
+
+        Args:
+            identity: what makes two requests the same, as JSON; by default the parameters.
 
         Raises:
             AlreadyExists: the request_id was used for another request.
         """
+        request_digest = _digest([job_type, parameters if identity is None else identity])
         row = JobRow(
             name=new_job_name(self._service),
             type=job_type,
             state=PENDING,
             parameters=dict(parameters),
             request_id=request_id or None,
+            request_digest=request_digest,
         )
         try:
             with Session(self._database, expire_on_commit=False) as session, session.begin():
@@ -68,7 +81,7 @@ class JobTable:
                 _append(session, row, {"state": PENDING})
             return row
         except IntegrityError:
-            return self._earlier(job_type, parameters, request_id)
+            return self._earlier(request_id, request_digest)
 
     def get(self, name: str) -> JobRow:
         """Returns a job.
@@ -220,10 +233,10 @@ class JobTable:
                 row.error = dict(error)
                 _enter(session, row, FAILED)
 
-    def _earlier(self, job_type: str, parameters: Mapping[str, Any], request_id: str) -> JobRow:
+    def _earlier(self, request_id: str, request_digest: str) -> JobRow:
         with Session(self._database) as session:
             row = session.scalars(select(JobRow).where(JobRow.request_id == request_id)).one()
-        if (row.type, row.parameters) != (job_type, dict(parameters)):
+        if row.request_digest != request_digest:
             raise AlreadyExists(
                 f"request_id: {request_id} was used for another request",
                 field="request_id",
@@ -261,6 +274,10 @@ class _Locked:
 
 def _claimable() -> ColumnElement[bool]:
     return or_(JobRow.state == PENDING, and_(JobRow.state.in_(HELD), JobRow.lease_until < time.time()))
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _find(session: Session, name: str) -> JobRow:

@@ -35,6 +35,8 @@ class JobRow(Base):
     end_time: Mapped[datetime.datetime | None]
 
     request_id: Mapped[str | None] = mapped_column(unique=True)
+    request_digest: Mapped[str]
+    """Tells a repeated request from another one under the same request_id."""
     token: Mapped[int] = mapped_column(default=0)
     """Grows with every claim; a write that carries an older one is refused."""
     lease_until: Mapped[float] = mapped_column(default=0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import uuid
 
 from synthmill.runtime.errors import InvalidField
 
@@ -72,3 +73,15 @@ def parse_collection(kind_of_resource: str, field: str, name: str) -> str:
     if parsed.version is not None:
         raise InvalidField(field, name, f"{kind_of_resource}/{{id}}")
     return parsed.collection
+
+
+def check_request_id(value: str) -> str:
+    """Returns a request_id in its usual spelling, or nothing for nothing.
+
+    Raises:
+        InvalidField: it is neither empty nor a UUID.
+    """
+    try:
+        return value and str(uuid.UUID(value))
+    except ValueError:
+        raise InvalidField("request_id", value, "a UUID, or empty") from None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from synthmill.catalog.names import DATASETS, MODELS, check_id, parse_collection, parse_name, parse_version
 from synthmill.runtime.errors import InvalidField
+from synthmill.runtime.names import DATASETS, MODELS, check_id, parse_collection, parse_name, parse_version
 
 BAD_IDS = ["", "A", "1a", "-a", "a_b", "a.b", "a/b", "../a", "a" * 64, "ä", "a b", "a\n"]
 

@@ -1,0 +1,108 @@
+"""Makes the files of a model out of a finished run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch import nn
+
+from synthmill.kinds.base import Columns
+from synthmill.kinds.registry import get_kind
+from synthmill.learning import card
+from synthmill.learning.checkpoint import write_atomically
+from synthmill.learning.draws import derive_seed
+from synthmill.learning.ema import recompute_batch_statistics
+from synthmill.learning.export import compare, export_sampler
+from synthmill.learning.families.base import GENERATOR
+from synthmill.learning.graph.metadata import GraphMetadata
+from synthmill.learning.graph.noise import standard_normal
+from synthmill.learning.guard import require_finite
+from synthmill.learning.samples import draw_grid
+from synthmill.learning.state import RunState
+from synthmill.learning.task import LABEL, TrainingResult, TrainingTask
+
+_STATISTICS_BATCHES = 64
+_STATISTICS_STREAM = 1
+
+
+def finish(task: TrainingTask, run: RunState, columns: Columns, folder: Path) -> TrainingResult:
+    """Exports the averaged generator, checks the graph against it, and writes all artifacts.
+
+    Raises:
+        Diverged: a weight is not finite.
+        Internal: the graph does not do what the network does.
+    """
+    kind = get_kind(task.kind)
+    learning, latent_size = kind.learning(), run.family.parameters.latent_size
+    weights = _weights(run)
+    require_finite(run.step - 1, weights)
+    generator = averaged_generator(task, run)
+    metadata = GraphMetadata(task.kind, task.schema, task.labels, task.family, task.lineage, task.license)
+    graph = export_sampler(generator, learning, list(kind.columns(task.schema)), latent_size, metadata)
+    agreement = compare(graph, generator, learning, latent_size, len(task.labels))
+    metrics = {
+        "export_max_difference": agreement.max_difference,
+        "export_differing_share": agreement.differing_share,
+        "training_seconds": run.elapsed_s,
+        "steps_per_second": run.step / max(run.elapsed_s, 1e-9),
+        **{f"final_{name}": value for name, value in run.history.last.items()},
+    }
+    described = card.build_card(task, training=_circumstances(task, run, columns), metrics=metrics)
+    contents = {
+        "sampler.onnx": graph,
+        "card.json": card.to_json(described).encode(),
+        "card.md": card.to_markdown(described).encode(),
+        "weights.safetensors": save(weights, metadata={"kind": task.kind, "family": task.family}),
+        "samples.png": draw_grid(generator, kind, task.schema, task.labels, latent_size, task.seed),
+        "history.csv": run.history.to_csv().encode(),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        write_atomically(folder / name, content)
+    return TrainingResult({name: folder / name for name in contents}, metrics)
+
+
+def averaged_generator(task: TrainingTask, run: RunState) -> nn.Module:
+    """Returns the averaged generator on the CPU, with batch statistics of its own."""
+    generator = run.ema.module.to("cpu", memory_format=torch.contiguous_format)
+    recompute_batch_statistics(generator, _statistics_inputs(task, run))
+    return generator
+
+
+def _statistics_inputs(task: TrainingTask, run: RunState) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
+    given = run.family.parameters
+    seed = derive_seed(task.seed, _STATISTICS_STREAM)
+    for start in range(0, _STATISTICS_BATCHES * given.batch_size, given.batch_size):
+        index = np.arange(start, start + given.batch_size)
+        label = torch.from_numpy(index % len(task.labels)) if task.labels else None
+        yield torch.from_numpy(standard_normal(seed, index, given.latent_size)), label
+
+
+def _weights(run: RunState) -> dict[str, torch.Tensor]:
+    modules = {**run.family.modules, GENERATOR: run.ema.module}
+    return {
+        f"{name}.{key}": tensor.cpu().contiguous()
+        for name, module in modules.items()
+        for key, tensor in module.state_dict().items()
+    }
+
+
+def _circumstances(task: TrainingTask, run: RunState, columns: Columns) -> dict[str, Any]:
+    fabric = run.family.fabric
+    records = len(next(iter(columns.values())))
+    counts = np.bincount(columns[LABEL], minlength=len(task.labels)) if task.labels else []
+    return {
+        "records": records,
+        "records_by_class": {label: int(count) for label, count in zip(task.labels, counts, strict=True)},
+        "steps": run.step,
+        "seconds": run.elapsed_s,
+        "device": str(fabric.device),
+        "processes": fabric.world_size,
+        "precision": fabric._precision.precision,
+        "cpu_threads": torch.get_num_threads(),
+    }

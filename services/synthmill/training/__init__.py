@@ -1,0 +1,1 @@
+"""Trains generators, as jobs."""

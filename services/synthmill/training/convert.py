@@ -1,0 +1,41 @@
+"""Between messages and the training service's own values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf import json_format, struct_pb2
+
+from synthmill.kinds.base import Kind
+from synthmill.kinds.parameters import Description, describe
+from synthmill.runtime.structs import from_struct
+from synthmill.v1 import training_service_pb2 as pb
+
+
+def to_identity(request: pb.CreateTrainingJobRequest) -> dict[str, Any]:
+    """Returns what makes two requests the same: the request as it was sent, but for its request_id."""
+    return {
+        "dataset": request.dataset,
+        "family": request.family,
+        "model": request.model,
+        "parameters": from_struct(request.parameters),
+        "seed": str(request.seed),
+    }
+
+
+def to_families(kind: Kind) -> list[pb.Family]:
+    """Makes the messages of a kind's families."""
+    return [
+        pb.Family(kind=kind.name, family=family, parameters=map(_to_parameter, describe(cls)))
+        for family, cls in sorted(kind.hyper_parameters.items())
+    ]
+
+
+def _to_parameter(described: Description) -> pb.Parameter:
+    return pb.Parameter(
+        name=described.name,
+        type={"str": "string"}.get(described.type, described.type),
+        default_value=json_format.ParseDict(described.default, struct_pb2.Value()),
+        allowed=described.allowed,
+        description=described.description,
+    )
