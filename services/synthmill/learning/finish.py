@@ -57,7 +57,7 @@ def finish(task: TrainingTask, run: RunState, columns: Columns, folder: Path) ->
         "sampler.onnx": graph,
         "card.json": card.to_json(described).encode(),
         "card.md": card.to_markdown(described).encode(),
-        "weights.safetensors": save(weights, metadata={"kind": task.kind, "family": task.family}),
+        "weights.safetensors": save(weights, metadata={"format": "pt"}),
         "samples.png": draw_grid(generator, kind, task.schema, task.labels, latent_size, task.seed),
         "history.csv": run.history.to_csv().encode(),
     }

@@ -46,7 +46,8 @@ class JsonFormatter(logging.Formatter):
 
 
 def set_up_logging(service: str, level: str) -> None:
-    """Sends all logs to standard error as JSON."""
+    """Sends logs to standard error as JSON: our own from `level` on, those of libraries if they are warnings."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(service))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("synthmill").setLevel(level.upper())

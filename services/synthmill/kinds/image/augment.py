@@ -1,4 +1,4 @@
-"""Differentiable augmentation of what a discriminator sees, real or generated: DiffAugment, arXiv 2006.10738, section 3.
+"""Differentiable augmentation of what a discriminator sees, real or generated (DiffAugment, arXiv 2006.10738).
 
 Every operation takes images (B, C, H, W) and its own columns of uniform draws (B, K), and works on each image alone.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Self
 
 from synthmill.kinds.base import HyperParameters, Schema, parameter
 from synthmill.kinds.families import AdversarialParameters, VariationalParameters
@@ -13,10 +14,13 @@ from synthmill.runtime.errors import FailedPrecondition
 
 MIN_SIDE, MAX_SIDE = 8, 64
 
-AUGMENT_POLICIES = ("none", "translation", "translation+cutout", "colour+translation+cutout")
+AUGMENT_POLICIES = ("auto", "none", "translation", "translation+cutout", "colour+translation+cutout")
+
+# Up to this side an image counts as small: one pixel is much of it, and a small network learns it.
+_SMALL_SIDE = 16
 
 _STEPS = "training steps; 0 chooses by the image's size"
-_WIDTH = "channels at the generator's full resolution, twice as many at each halving; 0 chooses by the image's size"
+_WIDTH = "channels at full resolution, more at lower ones; 0 chooses by the image's size"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,11 +31,20 @@ class GanParameters(AdversarialParameters):
     width: int = parameter(0, _WIDTH, minimum=0, maximum=1024)
     spectral_norm: bool = parameter(True, "bound the Lipschitz constant of the discriminator's layers")
     diff_augment: str = parameter(
-        "translation", "differentiable augmentation of what the discriminator sees", choices=AUGMENT_POLICIES
+        "auto",
+        "differentiable augmentation of what the discriminator sees; auto chooses by the image's size",
+        choices=AUGMENT_POLICIES,
     )
 
-    def resolve(self, schema: Schema) -> GanParameters:
-        return _fill_in(self, schema, steps_small=4000, steps_large=8000)
+    def resolve(self, schema: Schema) -> Self:
+        small = _is_small(schema)
+        policy = "none" if small else "translation"
+        return dataclasses.replace(
+            self,
+            steps=self.steps or (4000 if small else 8000),
+            width=self.width or 32,
+            diff_augment=policy if self.diff_augment == "auto" else self.diff_augment,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,25 +55,27 @@ class VaeParameters(VariationalParameters):
     steps: int = parameter(0, _STEPS, minimum=0, maximum=100_000_000)
     width: int = parameter(0, _WIDTH, minimum=0, maximum=1024)
 
-    def resolve(self, schema: Schema) -> VaeParameters:
-        return _fill_in(self, schema, steps_small=3000, steps_large=6000)
+    def resolve(self, schema: Schema) -> Self:
+        small = _is_small(schema)
+        return dataclasses.replace(self, steps=self.steps or (3000 if small else 6000), width=self.width or 32)
 
 
 FAMILIES: Mapping[str, type[HyperParameters]] = MappingProxyType({"gan": GanParameters, "vae": VaeParameters})
 
 
-def _fill_in(parameters, schema, *, steps_small, steps_large):
+def _is_small(schema: Schema) -> bool:
+    """Returns whether images are small.
+
+    Raises:
+        FailedPrecondition: they are smaller or larger than the networks are made for.
+    """
     height, width, _ = shape_of(schema)
     if not MIN_SIDE <= min(height, width) <= max(height, width) <= MAX_SIDE:
+        allowed = f"sides of {MIN_SIDE} to {MAX_SIDE} pixels"
         raise FailedPrecondition(
-            f"images of {height} x {width} cannot be trained on, allowed: sides of {MIN_SIDE} to {MAX_SIDE} pixels",
+            f"images of {height} x {width} pixels cannot be trained on, allowed: {allowed}",
             field="schema",
             value=f"{height} x {width}",
-            allowed=f"sides of {MIN_SIDE} to {MAX_SIDE} pixels",
+            allowed=allowed,
         )
-    small = max(height, width) <= 16
-    return dataclasses.replace(
-        parameters,
-        steps=parameters.steps or (steps_small if small else steps_large),
-        width=parameters.width or (32 if small else 48),
-    )
+    return max(height, width) <= _SMALL_SIDE

@@ -1,0 +1,259 @@
+"""Datasets and models: brought in, listed, read, deleted."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from synthmill.client.batches import Batch
+from synthmill.client.blocking import Blocking, blocking, blocking_iterator
+from synthmill.client.downloads import receive
+from synthmill.client.messages import full_name, make, new_request_id
+from synthmill.client.services import ServiceClient
+from synthmill.client.uploads import Upload
+from synthmill.runtime.errors import DataLoss
+from synthmill.runtime.structs import to_struct
+from synthmill.v1 import artifact_pb2, dataset_pb2, job_pb2, model_pb2
+from synthmill.v1 import catalog_service_pb2 as pb
+from synthmill.v1.catalog_service_pb2_grpc import CatalogServiceStub
+
+
+class AsyncCatalog(ServiceClient):
+    """The catalog service.
+
+    Datasets and models are named "datasets/{dataset}" and "models/{model}", or "datasets/{dataset}/versions/{n}" and
+    "models/{model}/versions/{n}"; the collection in front may be left out.
+    """
+
+    stub = CatalogServiceStub
+
+    async def import_dataset(self, spec: pb.DatasetSpec, source: str, *, request_id: str = "") -> job_pb2.Job:
+        """Begins to import a dataset from a place that the service can read; the job's result is a dataset version.
+
+        Args:
+            spec: what to make of the source, as `dataset_spec` makes it.
+            source: path or URI under one of the service's allowed roots.
+            request_id: UUID; a second call with the same one returns the same job. Empty means a new one.
+
+        Raises:
+            InvalidField: a field has a value that is not allowed.
+            PermissionDenied: the source lies outside the allowed roots.
+        """
+        request_id = request_id or new_request_id()
+        request = make(pb.ImportDatasetRequest, spec=spec, source_uri=source, request_id=request_id)
+        return await self._unary("ImportDataset", request)
+
+    async def upload_dataset(self, spec: pb.DatasetSpec, path: str | Path, *, request_id: str = "") -> job_pb2.Job:
+        """Sends a file, or a folder as a tar of it, and begins to import it as `import_dataset` does.
+
+        Raises:
+            InvalidField: nothing is at the path, or a field has a value that is not allowed.
+            ResourceExhausted: the file is larger than the service takes.
+        """
+        upload = Upload(Path(path))
+        header = pb.UploadHeader(
+            spec=spec,
+            file_name=upload.file_name,
+            request_id=request_id or new_request_id(),
+            sha256=await self._endpoint.work(upload.sha256),
+        )
+
+        def requests() -> Iterator[pb.UploadDatasetRequest]:
+            yield pb.UploadDatasetRequest(header=header)
+            for piece in upload.pieces():
+                yield pb.UploadDatasetRequest(data=piece)
+
+        return await self._upload("UploadDataset", requests)
+
+    async def get_dataset(self, name: str) -> dataset_pb2.Dataset:
+        """Returns a dataset version; without a number the newest."""
+        return await self._unary("GetDataset", pb.GetDatasetRequest(name=full_name("datasets", name)))
+
+    async def list_datasets(self, dataset: str = "") -> AsyncGenerator[dataset_pb2.Dataset, None]:
+        """Yields dataset versions, the newest first, without artifacts; of one dataset, or of all."""
+        request = pb.ListDatasetsRequest(dataset=dataset and full_name("datasets", dataset))
+        async with contextlib.aclosing(self._pages("ListDatasets", request, "datasets")) as datasets:
+            async for item in datasets:
+                yield item
+
+    async def list_import_issues(self, name: str) -> AsyncGenerator[dataset_pb2.ImportIssue, None]:
+        """Yields what the import of a dataset version found, in source order."""
+        request = pb.ListImportIssuesRequest(name=full_name("datasets", name))
+        async with contextlib.aclosing(self._pages("ListImportIssues", request, "issues")) as issues:
+            async for issue in issues:
+                yield issue
+
+    async def read_records(
+        self, name: str, *, split: str = "train", start_index: int = 0, count: int = 0
+    ) -> AsyncGenerator[Batch, None]:
+        """Yields the records of a split in order; a stream that breaks is taken up where it ended.
+
+        Args:
+            count: number of records; zero means to the end.
+        """
+        version = await self.get_dataset(name)
+        request = make(pb.ReadRecordsRequest, name=version.name, split=split, start_index=start_index, count=count)
+        sizes = {part.name: part.record_count for part in version.splits}
+        end = start_index + count if count else sizes.get(split, 0)
+        opened = False
+
+        def next_request() -> pb.ReadRecordsRequest | None:
+            # The first try is made whatever the range is: the service says what is wrong with it.
+            return None if opened and request.start_index >= end else request
+
+        async with contextlib.aclosing(self._resumed("ReadRecords", next_request)) as answers:
+            async for answer in answers:
+                opened = True
+                request.start_index = answer.first_index + answer.count
+                request.count = end - request.start_index
+                yield Batch.from_records(answer)
+
+    async def delete_dataset(self, name: str) -> None:
+        """Deletes a dataset version."""
+        await self._unary("DeleteDataset", pb.DeleteDatasetRequest(name=full_name("datasets", name)))
+
+    async def publish_model(self, model: str, version: model_pb2.Model, *, request_id: str = "") -> model_pb2.Model:
+        """Publishes a model version from artifacts that are in the object store already."""
+        request_id = request_id or new_request_id()
+        request = make(
+            pb.PublishModelRequest, model=model.removeprefix("models/"), version=version, request_id=request_id
+        )
+        return await self._unary("PublishModel", request)
+
+    async def import_model(
+        self,
+        model: str,
+        path: str | Path,
+        *,
+        kind: str = "image",
+        labels: Sequence[str] = (),
+        parameters: Mapping[str, Any] | None = None,
+        request_id: str = "",
+    ) -> job_pb2.Job:
+        """Sends a foreign ONNX generator and begins to wrap it; the job's result is a model version.
+
+        Args:
+            kind: kind of its samples; "tensor" for arrays and nothing more.
+            labels: class names in the order of the graph's label input.
+            parameters: how to read inputs and outputs, where the graph leaves a doubt.
+        """
+        upload = Upload(Path(path))
+        header = make(
+            pb.ImportModelHeader,
+            model=model.removeprefix("models/"),
+            kind=kind,
+            labels=list(labels),
+            parameters=to_struct(parameters or {}),
+            request_id=request_id or new_request_id(),
+        )
+
+        def requests() -> Iterator[pb.ImportModelRequest]:
+            yield pb.ImportModelRequest(header=header)
+            for piece in upload.pieces():
+                yield pb.ImportModelRequest(data=piece)
+
+        return await self._upload("ImportModel", requests)
+
+    async def get_model(self, name: str) -> model_pb2.Model:
+        """Returns a model version; without a number the promoted one, or the newest."""
+        return await self._unary("GetModel", pb.GetModelRequest(name=full_name("models", name)))
+
+    async def list_models(self, model: str = "") -> AsyncGenerator[model_pb2.Model, None]:
+        """Yields model versions, the newest first, without artifacts; of one model, or of all."""
+        request = pb.ListModelsRequest(model=model and full_name("models", model))
+        async with contextlib.aclosing(self._pages("ListModels", request, "models")) as models:
+            async for item in models:
+                yield item
+
+    async def promote_model(self, name: str) -> model_pb2.Model:
+        """Makes a version the one that its model's name without a number means."""
+        return await self._unary("PromoteModel", pb.PromoteModelRequest(name=full_name("models", name)))
+
+    async def delete_model(self, name: str) -> None:
+        """Deletes a model version."""
+        await self._unary("DeleteModel", pb.DeleteModelRequest(name=full_name("models", name)))
+
+    async def read_artifact(self, owner: str, artifact: artifact_pb2.Artifact) -> AsyncGenerator[bytes, None]:
+        """Yields the bytes of a file; a stream that breaks is taken up where it ended.
+
+        Args:
+            owner: dataset or model version that has the file, or job whose picture it is.
+
+        Raises:
+            DataLoss: the bytes are not those announced, or the service has lost them.
+        """
+        request = pb.ReadArtifactRequest(owner=owner, artifact=artifact.name)
+        opened = False
+
+        def next_request() -> pb.ReadArtifactRequest | None:
+            return None if opened and request.offset >= artifact.size_bytes else request
+
+        async with contextlib.aclosing(self._resumed("ReadArtifact", next_request)) as chunks:
+            async for chunk in chunks:
+                if chunk.offset != request.offset:
+                    raise DataLoss(f"{artifact.name}: byte {chunk.offset} came where {request.offset} was expected")
+                opened = True
+                request.offset += len(chunk.data)
+                yield chunk.data
+
+    async def download_artifact(self, owner: str, artifact: artifact_pb2.Artifact, path: str | Path) -> None:
+        """Writes a file of a version to a path, at once or not at all.
+
+        Raises:
+            DataLoss: the bytes do not have the digest announced.
+        """
+        async with contextlib.aclosing(self.read_artifact(owner, artifact)) as chunks:
+            await receive(chunks, artifact, Path(path))
+
+
+class Catalog(Blocking[AsyncCatalog]):
+    """The catalog service; methods as in `AsyncCatalog`, without await."""
+
+    import_dataset = blocking(AsyncCatalog.import_dataset)
+    upload_dataset = blocking(AsyncCatalog.upload_dataset)
+    get_dataset = blocking(AsyncCatalog.get_dataset)
+    list_datasets = blocking_iterator(AsyncCatalog.list_datasets)
+    list_import_issues = blocking_iterator(AsyncCatalog.list_import_issues)
+    read_records = blocking_iterator(AsyncCatalog.read_records)
+    delete_dataset = blocking(AsyncCatalog.delete_dataset)
+    publish_model = blocking(AsyncCatalog.publish_model)
+    import_model = blocking(AsyncCatalog.import_model)
+    get_model = blocking(AsyncCatalog.get_model)
+    list_models = blocking_iterator(AsyncCatalog.list_models)
+    promote_model = blocking(AsyncCatalog.promote_model)
+    delete_model = blocking(AsyncCatalog.delete_model)
+    read_artifact = blocking_iterator(AsyncCatalog.read_artifact)
+    download_artifact = blocking(AsyncCatalog.download_artifact)
+
+
+def dataset_spec(
+    dataset: str,
+    kind: str,
+    *,
+    label_from: str = "",
+    parameters: Mapping[str, Any] | None = None,
+    license: str = "",
+    origin: str = "",
+    consent: str = "",
+) -> pb.DatasetSpec:
+    """Says what to make of a source.
+
+    Args:
+        dataset: dataset to add a version to.
+        kind: kind of the records: "image".
+        label_from: "folder", "none", or the name of a column or of a file; empty means what the source suggests.
+        parameters: the kind's own, and test_fraction.
+        license: licence, as an SPDX identifier where there is one.
+        origin: origin in words or as a URL.
+        consent: ground on which personal data may be used.
+    """
+    return make(
+        pb.DatasetSpec,
+        dataset=dataset.removeprefix("datasets/"),
+        kind=kind,
+        label_from=label_from,
+        parameters=to_struct(parameters or {}),
+        provenance=make(dataset_pb2.Provenance, license=license, origin=origin, consent=consent),
+    )

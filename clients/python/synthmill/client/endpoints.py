@@ -1,0 +1,162 @@
+"""Two ways to reach a service behind one seam, so that everything above is written once.
+
+Everything above is a coroutine. Over an `AsyncEndpoint` it runs in the caller's event loop. Over a `BlockingEndpoint`
+it never suspends, so that `blocking.run` takes it from beginning to end in one step, without a loop and without a
+thread: that also works where a loop is running already, as in a notebook, and in a forked process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
+from typing import Any, ParamSpec, TypeVar
+
+from synthmill.client import forking
+from synthmill.runtime.channels import connect, connect_sync
+from synthmill.runtime.errors import Unavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Endpoint(ABC):
+    """One service at one address; connects when it is first called.
+
+    Args:
+        service: its name, for messages.
+        address: "host:port".
+    """
+
+    def __init__(self, service: str, address: str) -> None:
+        self.service = service
+        self.address = address
+
+    @abstractmethod
+    async def unary(self, stub: type, method: str, request: Any, timeout_s: float) -> Any:
+        """Calls a method with one answer."""
+
+    @abstractmethod
+    def stream(self, stub: type, method: str, request: Any, timeout_s: float) -> AsyncGenerator[Any, None]:
+        """Calls a method with a stream of answers; closing the iterator cancels the call."""
+
+    @abstractmethod
+    async def upload(self, stub: type, method: str, requests: Iterable[Any], timeout_s: float) -> Any:
+        """Calls a method that takes a stream."""
+
+    @abstractmethod
+    async def sleep(self, seconds: float) -> None:
+        """Waits."""
+
+    @abstractmethod
+    async def work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs a function that blocks."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Ends the connection; the next call would open another."""
+
+    @contextlib.contextmanager
+    def _located(self) -> Iterator[None]:
+        try:
+            yield
+        except Unavailable as error:
+            # An error of gRPC's own has no details, and does not say which service it is about.
+            if error.metadata:
+                raise
+            message = f"{self.service} at {self.address} is out of reach: {error.message}"
+            raise Unavailable(message, service=self.service, address=self.address) from error
+
+
+class AsyncEndpoint(Endpoint):
+    """A service for asyncio; belongs to the event loop that first calls it."""
+
+    _channel: Any = None
+
+    async def unary(self, stub: type, method: str, request: Any, timeout_s: float) -> Any:
+        with self._located():
+            return await self._method(stub, method)(request, timeout=timeout_s)
+
+    async def stream(self, stub: type, method: str, request: Any, timeout_s: float) -> AsyncGenerator[Any, None]:
+        call = self._method(stub, method)(request, timeout=timeout_s)
+        try:
+            with self._located():
+                async for message in call:
+                    yield message
+        finally:
+            call.cancel()
+
+    async def upload(self, stub: type, method: str, requests: Iterable[Any], timeout_s: float) -> Any:
+        with self._located():
+            return await self._method(stub, method)(_in_thread(requests), timeout=timeout_s)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+    async def close(self) -> None:
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            await channel.close()
+
+    def _method(self, stub: type, method: str) -> Any:
+        if self._channel is None:
+            forking.note_use()
+            self._channel = connect(self.address)
+        return getattr(stub(self._channel), method)
+
+
+class BlockingEndpoint(Endpoint):
+    """A service for code that blocks; may be pickled, and used in a forked process, where it connects anew."""
+
+    _channel: Any = None
+    _owner = 0
+
+    async def unary(self, stub: type, method: str, request: Any, timeout_s: float) -> Any:
+        with self._located():
+            return self._method(stub, method)(request, timeout=timeout_s)
+
+    async def stream(self, stub: type, method: str, request: Any, timeout_s: float) -> AsyncGenerator[Any, None]:
+        call = self._method(stub, method)(request, timeout=timeout_s)
+        try:
+            with self._located():
+                for message in call:
+                    yield message
+        finally:
+            call.cancel()
+
+    async def upload(self, stub: type, method: str, requests: Iterable[Any], timeout_s: float) -> Any:
+        with self._located():
+            return self._method(stub, method)(iter(requests), timeout=timeout_s)
+
+    async def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    async def work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return function(*args, **kwargs)
+
+    async def close(self) -> None:
+        channel, self._channel = self._channel, None
+        if channel is not None and self._owner == os.getpid():
+            channel.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"service": self.service, "address": self.address}
+
+    def _method(self, stub: type, method: str) -> Any:
+        if self._channel is None or self._owner != os.getpid():
+            forking.note_use()
+            self._channel, self._owner = connect_sync(self.address), os.getpid()
+        return getattr(stub(self._channel), method)
+
+
+async def _in_thread(items: Iterable[T]) -> AsyncIterator[T]:
+    """Takes items in a thread, because making them reads files."""
+    iterator, end = iter(items), object()
+    while (item := await asyncio.to_thread(next, iterator, end)) is not end:
+        yield item

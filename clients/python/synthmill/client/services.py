@@ -1,0 +1,72 @@
+"""What the clients of all services share."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Iterable
+from typing import Any, ClassVar
+
+from synthmill.client.endpoints import Endpoint
+from synthmill.client.retrying import BROKEN, Tries
+from synthmill.client.settings import Settings
+from synthmill.runtime.errors import SynthmillError, Unavailable
+
+
+class ServiceClient:
+    """Calls one service.
+
+    Args:
+        endpoint: where it is.
+        settings: deadlines and retries.
+    """
+
+    stub: ClassVar[type]
+
+    def __init__(self, endpoint: Endpoint, settings: Settings) -> None:
+        self._endpoint = endpoint
+        self._settings = settings
+
+    async def _unary(self, method: str, request: Any) -> Any:
+        return await self._endpoint.unary(self.stub, method, request, self._settings.timeout_s)
+
+    def _stream(self, method: str, request: Any) -> AsyncGenerator[Any, None]:
+        return self._endpoint.stream(self.stub, method, request, self._settings.stream_timeout_s)
+
+    async def _resumed(self, method: str, next_request: Callable[[], Any | None]) -> AsyncGenerator[Any, None]:
+        """Yields the answers of a stream, and opens it again where it broke.
+
+        Args:
+            next_request: returns the request for what has not come yet, or None if all has; called before each try.
+        """
+        tries = Tries(self._settings.retry)
+        error: SynthmillError | None = None
+        while (request := next_request()) is not None:
+            if error is not None:
+                await self._endpoint.sleep(tries.pause_s(error))
+            error = Unavailable(f"{method}: the stream ended before its time")
+            try:
+                async with contextlib.aclosing(self._stream(method, request)) as answers:
+                    async for answer in answers:
+                        tries.progress()
+                        yield answer
+            except BROKEN as broken:
+                error = broken
+
+    async def _upload(self, method: str, requests: Callable[[], Iterable[Any]]) -> Any:
+        """Uploads, from the beginning again if the call breaks; the request must have a request_id."""
+        tries = Tries(self._settings.retry)
+        while True:
+            try:
+                return await self._endpoint.upload(self.stub, method, requests(), self._settings.upload_timeout_s)
+            except BROKEN as error:
+                await self._endpoint.sleep(tries.pause_s(error))
+
+    async def _pages(self, method: str, request: Any, field: str) -> AsyncGenerator[Any, None]:
+        """Yields the items of all pages of a list."""
+        while True:
+            page = await self._unary(method, request)
+            for item in getattr(page, field):
+                yield item
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token

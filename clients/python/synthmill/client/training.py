@@ -1,0 +1,69 @@
+"""Training: jobs that turn a dataset into a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from synthmill.client.blocking import Blocking, blocking
+from synthmill.client.messages import full_name, make, new_request_id
+from synthmill.client.services import ServiceClient
+from synthmill.runtime.structs import to_struct
+from synthmill.v1 import job_pb2
+from synthmill.v1 import training_service_pb2 as pb
+from synthmill.v1.training_service_pb2_grpc import TrainingServiceStub
+
+
+class AsyncTraining(ServiceClient):
+    """The training service."""
+
+    stub = TrainingServiceStub
+
+    async def create_training_job(
+        self,
+        dataset: str,
+        family: str,
+        *,
+        model: str = "",
+        parameters: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        request_id: str = "",
+        validate_only: bool = False,
+    ) -> job_pb2.Job:
+        """Begins to train a generator; the job's result is a model version.
+
+        Args:
+            dataset: "datasets/{dataset}", or one of its versions; "datasets/" may be left out.
+            family: "gan" or "vae".
+            model: model to add a version to; empty means "{dataset}-{family}".
+            parameters: hyper-parameters by name, as `list_families` lists them.
+            request_id: UUID; a second call with the same one returns the same job. Empty means a new one.
+            validate_only: only check and resolve the request; the job returned has no name.
+
+        Raises:
+            InvalidField: an unknown family or hyper-parameter, or a value that is not allowed.
+            NotFound: there is no such dataset.
+            FailedPrecondition: the dataset cannot be trained on.
+        """
+        request = make(
+            pb.CreateTrainingJobRequest,
+            dataset=full_name("datasets", dataset),
+            family=family,
+            model=model.removeprefix("models/"),
+            parameters=to_struct(parameters or {}),
+            seed=seed,
+            request_id=request_id or new_request_id(),
+            validate_only=validate_only,
+        )
+        return await self._unary("CreateTrainingJob", request)
+
+    async def list_families(self, kind: str = "") -> list[pb.Family]:
+        """Returns the families of generators of a kind, or of all kinds, with their hyper-parameters."""
+        return list((await self._unary("ListFamilies", pb.ListFamiliesRequest(kind=kind))).families)
+
+
+class Training(Blocking[AsyncTraining]):
+    """The training service; methods as in `AsyncTraining`, without await."""
+
+    create_training_job = blocking(AsyncTraining.create_training_job)
+    list_families = blocking(AsyncTraining.list_families)
