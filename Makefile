@@ -110,12 +110,13 @@ $(CLIENT_STAMP): .venv-client6/bin/python
 	@.venv-client6/bin/python $(PIP_INSTALL) $(addprefix --constraint ,$(CLIENT_CONSTRAINTS)) .
 	@$(call stamp,client)
 
+# The Node client is an example; without npm, or without its registry, the rest can still be tested.
 $(NODE_STAMP):
-	@if ! command -v npm >/dev/null; then \
-	    echo "npm was not found: the Node client's test will be skipped"; exit 0; \
-	fi; \
-	echo "Installing the Node client's packages into clients/node/node_modules"; \
-	npm --prefix clients/node ci --loglevel=error --no-progress >/dev/null; \
-	$(call stamp,node)
+	@echo "Installing the Node client's packages into clients/node/node_modules"; \
+	if npm --prefix clients/node ci --loglevel=error --no-progress >/dev/null; then \
+	    $(call stamp,node); \
+	else \
+	    echo "npm is missing or failed: the Node client's test will be skipped" >&2; \
+	fi
 
 stamp = mkdir -p .make && rm -f .make/$(1)-* && touch $@

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from synthmill.kinds.base import Columns
+from synthmill.learning.draws import Stream, derive_sequence
 from synthmill.learning.task import LABEL
 from synthmill.runtime.errors import BadData
 
@@ -82,8 +83,8 @@ class Order:
         """Returns a random order; the last one of each stream is kept at hand."""
         known = self._shuffles.get(stream)
         if known is None or known[0] != number:
-            order = np.random.default_rng((self._seed, stream, number)).permutation(size)
-            known = self._shuffles[stream] = (number, order)
+            generator = np.random.default_rng(derive_sequence(self._seed, Stream.ORDER, stream, number))
+            known = self._shuffles[stream] = (number, generator.permutation(size))
         return known[1]
 
 

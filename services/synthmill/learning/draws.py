@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import enum
+
 import numpy as np
 import torch
+
+
+class Stream(enum.IntEnum):
+    """What a run draws random numbers for; each has its own."""
+
+    WEIGHTS = 0
+    ORDER = 1
+    STEPS = 2
+    STATISTICS = 3
 
 
 class Draws:
@@ -21,7 +32,7 @@ class Draws:
     """
 
     def __init__(self, seed: int, step: int, rows: slice, batch_size: int, device: torch.device) -> None:
-        self._generator = torch.Generator().manual_seed(derive_seed(seed, step))
+        self._generator = torch.Generator().manual_seed(derive_seed(seed, Stream.STEPS, step))
         self._rows, self._batch_size, self._device = rows, batch_size, device
 
     def normal(self, size: int) -> torch.Tensor:
@@ -36,6 +47,11 @@ class Draws:
         return numbers[self._rows].to(self._device)
 
 
-def derive_seed(*parts: int) -> int:
-    """Mixes non-negative numbers into a seed in [0, 2^63)."""
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
+def derive_sequence(seed: int, stream: Stream, *numbers: int) -> np.random.SeedSequence:
+    """Returns the seeds of one part of a run: of a stream, and of what the numbers count in it."""
+    return np.random.SeedSequence(seed, spawn_key=(stream, *numbers))
+
+
+def derive_seed(seed: int, stream: Stream, *numbers: int) -> int:
+    """Returns one seed of one part of a run, in [0, 2^63)."""
+    return int(derive_sequence(seed, stream, *numbers).generate_state(1, np.uint64)[0] >> 1)

@@ -15,7 +15,7 @@ from synthmill.kinds.base import Columns
 from synthmill.kinds.registry import get_kind
 from synthmill.learning import card
 from synthmill.learning.checkpoint import write_atomically
-from synthmill.learning.draws import derive_seed
+from synthmill.learning.draws import Stream, derive_seed
 from synthmill.learning.ema import recompute_batch_statistics
 from synthmill.learning.export import compare, export_sampler
 from synthmill.learning.families.base import GENERATOR
@@ -27,7 +27,6 @@ from synthmill.learning.state import RunState
 from synthmill.learning.task import LABEL, TrainingResult, TrainingTask
 
 _STATISTICS_BATCHES = 64
-_STATISTICS_STREAM = 1
 
 
 def finish(task: TrainingTask, run: RunState, columns: Columns, folder: Path) -> TrainingResult:
@@ -76,7 +75,7 @@ def averaged_generator(task: TrainingTask, run: RunState) -> nn.Module:
 
 def _statistics_inputs(task: TrainingTask, run: RunState) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
     given = run.family.parameters
-    seed = derive_seed(task.seed, _STATISTICS_STREAM)
+    seed = derive_seed(task.seed, Stream.STATISTICS)
     for start in range(0, _STATISTICS_BATCHES * given.batch_size, given.batch_size):
         index = np.arange(start, start + given.batch_size)
         label = torch.from_numpy(index % len(task.labels)) if task.labels else None

@@ -17,7 +17,7 @@ from synthmill.learning.checkpoint import read_checkpoint
 from synthmill.learning.configuration import hyper_parameters
 from synthmill.learning.data import make_order, open_columns
 from synthmill.learning.devices import open_fabric
-from synthmill.learning.draws import derive_seed
+from synthmill.learning.draws import Stream, derive_seed
 from synthmill.learning.ema import Ema
 from synthmill.learning.families import FAMILIES
 from synthmill.learning.families.base import GENERATOR
@@ -96,7 +96,7 @@ def train(
 def _start(task: TrainingTask, kind: Kind, parameters: HyperParameters, fabric: Fabric) -> RunState:
     if parameters.batch_size % fabric.world_size:
         raise InvalidField("batch_size", parameters.batch_size, f"a multiple of the {fabric.world_size} processes")
-    torch.manual_seed(derive_seed(task.seed))
+    torch.manual_seed(derive_seed(task.seed, Stream.WEIGHTS))
     family = FAMILIES[task.family](fabric, kind.learning(), task.schema, len(task.labels), parameters)
     return RunState(family, Ema(family.modules[GENERATOR], parameters.ema_decay), History(parameters.steps))
 

@@ -113,9 +113,11 @@ def test_another_task_in_the_same_folder_starts_afresh(tmp_path):
 def test_seed_decides_everything(tmp_path):
     task = digits_task(tmp_path / "data")
     first, second, other = (
-        load_file(train(dataclasses.replace(task, seed=seed), tmp_path / str(run), machine=MACHINE).artifacts[
-            "weights.safetensors"
-        ])
+        load_file(
+            train(dataclasses.replace(task, seed=seed), tmp_path / str(run), machine=MACHINE).artifacts[
+                "weights.safetensors"
+            ]
+        )
         for run, seed in enumerate([5, 5, 6])
     )
     assert all((first[name] == second[name]).all() for name in first)

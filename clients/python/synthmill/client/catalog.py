@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from synthmill.client.batches import Batch
 from synthmill.client.blocking import Blocking, blocking, blocking_iterator
-from synthmill.client.downloads import receive
 from synthmill.client.messages import full_name, make, new_request_id
 from synthmill.client.services import ServiceClient
+from synthmill.client.staging import staged_file
 from synthmill.client.uploads import Upload
 from synthmill.runtime.errors import DataLoss
 from synthmill.runtime.structs import to_struct
@@ -97,15 +98,17 @@ class AsyncCatalog(ServiceClient):
         request = make(pb.ReadRecordsRequest, name=version.name, split=split, start_index=start_index, count=count)
         sizes = {part.name: part.record_count for part in version.splits}
         end = start_index + count if count else sizes.get(split, 0)
-        opened = False
+        asked = False
 
         def next_request() -> pb.ReadRecordsRequest | None:
+            nonlocal asked
             # The first try is made whatever the range is: the service says what is wrong with it.
-            return None if opened and request.start_index >= end else request
+            wanted = not asked or request.start_index < end
+            asked = True
+            return request if wanted else None
 
         async with contextlib.aclosing(self._resumed("ReadRecords", next_request)) as answers:
             async for answer in answers:
-                opened = True
                 request.start_index = answer.first_index + answer.count
                 request.count = end - request.start_index
                 yield Batch.from_records(answer)
@@ -185,16 +188,14 @@ class AsyncCatalog(ServiceClient):
             DataLoss: the bytes are not those announced, or the service has lost them.
         """
         request = pb.ReadArtifactRequest(owner=owner, artifact=artifact.name)
-        opened = False
 
         def next_request() -> pb.ReadArtifactRequest | None:
-            return None if opened and request.offset >= artifact.size_bytes else request
+            return request if request.offset < artifact.size_bytes else None
 
         async with contextlib.aclosing(self._resumed("ReadArtifact", next_request)) as chunks:
             async for chunk in chunks:
                 if chunk.offset != request.offset:
                     raise DataLoss(f"{artifact.name}: byte {chunk.offset} came where {request.offset} was expected")
-                opened = True
                 request.offset += len(chunk.data)
                 yield chunk.data
 
@@ -204,8 +205,14 @@ class AsyncCatalog(ServiceClient):
         Raises:
             DataLoss: the bytes do not have the digest announced.
         """
-        async with contextlib.aclosing(self.read_artifact(owner, artifact)) as chunks:
-            await receive(chunks, artifact, Path(path))
+        digest = hashlib.sha256()
+        with staged_file(Path(path)) as partial, partial.open("wb") as file:
+            async with contextlib.aclosing(self.read_artifact(owner, artifact)) as chunks:
+                async for data in chunks:
+                    digest.update(data)
+                    await self._endpoint.work(file.write, data)
+            if digest.hexdigest() != artifact.sha256:
+                raise DataLoss(f"{owner}: {artifact.name} has the digest {digest.hexdigest()}, not {artifact.sha256}")
 
 
 class Catalog(Blocking[AsyncCatalog]):

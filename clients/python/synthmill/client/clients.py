@@ -1,0 +1,125 @@
+"""The clients: all services under one roof."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from synthmill.client.addresses import resolve_addresses
+from synthmill.client.blocking import Blocking, blocking
+from synthmill.client.catalog import AsyncCatalog, Catalog
+from synthmill.client.endpoints import AsyncEndpoint, BlockingEndpoint, Endpoint
+from synthmill.client.jobs import AsyncJobs, Jobs
+from synthmill.client.sampling import AsyncSampling, Sampling
+from synthmill.client.settings import Settings
+from synthmill.client.training import AsyncTraining, Training
+from synthmill.client.writing import SampleWriting
+
+JOB_SERVICES = ("catalog", "training")
+"""The services that run jobs."""
+
+
+class _Core(SampleWriting):
+    """What both clients are made of."""
+
+    def __init__(self, endpoints: Mapping[str, Endpoint], settings: Settings) -> None:
+        self.endpoints = endpoints
+        self.catalog = AsyncCatalog(endpoints["catalog"], settings)
+        self.training = AsyncTraining(endpoints["training"], settings)
+        self.sampling = AsyncSampling(endpoints["sampling"], settings)
+        self.jobs = AsyncJobs({service: endpoints[service] for service in JOB_SERVICES}, settings)
+
+    async def close(self) -> None:
+        """Ends all connections."""
+        for endpoint in self.endpoints.values():
+            await endpoint.close()
+
+
+class AsyncClient(_Core):
+    """Synthmill for asyncio; belongs to one event loop, and closes its connections at the end of an async with block.
+
+    Args:
+        address: "host" or "host:base_port" of a `synthmill up`.
+        catalog_address: "host:port" of the catalog.
+        training_address: "host:port" of the training service.
+        sampling_address: "host:port" of the sampling service.
+        settings: deadlines and retries.
+
+    What is not given is taken from SYNTHMILL_CATALOG_ADDRESS and its like, then from SYNTHMILL_ADDRESS, which is meant
+    as `address` is, and at last it is 127.0.0.1 with the default ports.
+
+    Attributes:
+        catalog: datasets and models.
+        training: training jobs.
+        sampling: samples.
+        jobs: jobs of all services.
+
+    Raises:
+        InvalidField: an address is malformed.
+    """
+
+    def __init__(
+        self,
+        address: str | None = None,
+        *,
+        catalog_address: str | None = None,
+        training_address: str | None = None,
+        sampling_address: str | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        given = {"catalog": catalog_address, "training": training_address, "sampling": sampling_address}
+        addresses = resolve_addresses(given, address, os.environ)
+        endpoints = {service: AsyncEndpoint(service, target) for service, target in addresses.items()}
+        super().__init__(endpoints, settings or Settings())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+class Client(Blocking[_Core]):
+    """Synthmill for code that blocks; arguments and attributes as in `AsyncClient`.
+
+    May be pickled, and used in threads and in forked processes; it connects when it is first needed.
+    """
+
+    def __init__(
+        self,
+        address: str | None = None,
+        *,
+        catalog_address: str | None = None,
+        training_address: str | None = None,
+        sampling_address: str | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        given = {"catalog": catalog_address, "training": training_address, "sampling": sampling_address}
+        addresses = resolve_addresses(given, address, os.environ)
+        endpoints = {service: BlockingEndpoint(service, target) for service, target in addresses.items()}
+        core = _Core(endpoints, settings or Settings())
+        super().__init__(core)
+        self.catalog = Catalog(core.catalog)
+        self.training = Training(core.training)
+        self.sampling = Sampling(core.sampling)
+        self.jobs = Jobs(core.jobs)
+
+    write_samples = blocking(_Core.write_samples)
+    close = blocking(_Core.close)
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Address of each service."""
+        return {service: endpoint.address for service, endpoint in self._core.endpoints.items()}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,97 @@
+"""From a model to files on the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from synthmill.client.batches import Batch
+from synthmill.client.catalog import AsyncCatalog
+from synthmill.client.endpoints import Endpoint
+from synthmill.client.labels import format_labels, to_label_plan
+from synthmill.client.sampling import AsyncSampling, Labels, Progress
+from synthmill.client.staging import MANIFEST, check_free, publish_file, scratch_folder, staged_folder
+from synthmill.client.writers import FORMATS, Writer
+from synthmill.client.writers.encoding import LABEL, Encoding
+from synthmill.client.writers.manifest import Recipe, describe_files, make_manifest, write_manifest
+from synthmill.runtime.errors import InvalidField
+from synthmill.v1 import model_pb2
+
+DEFAULT_FORMAT = "parquet"
+CARD = "card.json"
+
+# Rows encoded at a time; also a row group of Parquet.
+_BATCH_ROWS = 1000
+
+
+class SampleWriting:
+    """Writes samples to files; the base of what both clients are made of."""
+
+    catalog: AsyncCatalog
+    sampling: AsyncSampling
+
+    async def write_samples(
+        self,
+        model: str,
+        out: str | Path,
+        count: int | None = None,
+        *,
+        format: str = "",
+        seed: int = 0,
+        start_index: int = 0,
+        labels: Labels = None,
+        truncation: float | None = None,
+        overwrite: bool = False,
+        on_progress: Progress | None = None,
+    ) -> dict[str, Any]:
+        """Streams samples to files, which appear whole or not at all, and returns their manifest.
+
+        Args:
+            out: folder to make, which gets a manifest.json; or, for a path that ends as the format does (.npz,
+                .parquet, .tar), one file, whose manifest is beside it with .manifest.json after its name.
+            count: number of samples; None means all that a label plan with an end has.
+            format: "npz", "parquet", "webdataset" or "png"; empty means what the ending of `out` says, else "parquet".
+            overwrite: whether to replace a file, or a folder that was written before.
+            on_progress: called with (samples received, samples in all).
+
+        Raises:
+            AlreadyExists: something is at `out` already.
+            InvalidField: an unknown format, or a field as in `AsyncSampling.iter_batches`.
+            And as `AsyncSampling.iter_batches`.
+        """
+        target = _Target.find(Path(out), format, overwrite)
+        target.check_free()
+        version = await self.catalog.get_model(model)
+        card = await self._card(version)
+        plan = await self.sampling.fixed_plan(version.name, seed, to_label_plan(labels))
+        if count is None:
+            count = sum((await self.sampling.count_labels(version.name, seed=seed, labels=plan)).values())
+        recipe = Recipe(seed, start_index, count, format_labels(plan) if plan else "", truncation)
+        encoding = Encoding.of_model(version, card.get("schema", {}))
+        batches = self.sampling.iter_batches(
+            version.name,
+            count,
+            batch_size=_BATCH_ROWS,
+            seed=seed,
+            start_index=start_index,
+            labels=plan,
+            truncation=truncation,
+            on_progress=on_progress,
+        )
+        with target.staged() as folder:
+            tally = _Tally(version)
+            with contextlib.closing(target.writer(folder, encoding, count)) as writer:
+                async with contextlib.aclosing(batches):
+                    async for batch in batches:
+                        tally.add(batch)
+                        await self.sampling.work(writer.add, batch)
+                written = await self.sampling.work(writer.finish)
+            files = await self.sampling.work(describe_files, folder, written)
+            manifest = make_manifest(version, card, recipe, target.format, tally.by_name(), files)
+            write_manifest(folder / target.manifest, manifest)
+        return manifest

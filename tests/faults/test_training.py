@@ -1,0 +1,127 @@
+"""Training while its worker, its service and the catalog are killed at random moments."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.cluster import Cluster, ServiceProcess
+from support.studio import client_of, import_digits, running_services, start_training
+from synthmill.client import Client
+from synthmill.runtime.errors import Unavailable
+from synthmill.v1 import job_pb2
+
+FLAGS = ["--lease-s", "2", "--heartbeat-s", "0.4", "--max-attempts", "100"]
+STEPS = 400
+WITHIN_S = 150.0
+
+
+def children_of(pid: int) -> list[int]:
+    """Returns the process ids of the workers of a service."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
+                    found.append(int(entry.name))
+    return found
+
+
+def kill_worker(cluster: Cluster) -> None:
+    for pid in children_of(cluster.services["training"].pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def kill_service(name: str) -> Callable[[Cluster], None]:
+    def kill(cluster: Cluster) -> None:
+        service: ServiceProcess = cluster.services[name]
+        service.kill()
+        service.restart()
+
+    return kill
+
+
+KILLS = {"worker": kill_worker, "training": kill_service("training"), "catalog": kill_service("catalog")}
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    flags = {"training": [*FLAGS, "--checkpoint-interval-s", "0.3"], "catalog": FLAGS}
+    with running_services(tmp_path_factory.mktemp("faults"), "catalog", "training", flags=flags) as cluster:
+        with client_of(cluster) as client:
+            import_digits(client, cluster.folder)
+        yield cluster
+
+
+def patiently(ask: Callable[[], job_pb2.Job]) -> job_pb2.Job:
+    while True:
+        try:
+            return ask()
+        except Unavailable:
+            time.sleep(0.1)
+
+
+def wait_for_step(client: Client, name: str, step: int) -> job_pb2.Job:
+    deadline = time.monotonic() + WITHIN_S
+    while True:
+        job = patiently(lambda: client.jobs.get(name))
+        if job.end_time.seconds or job.progress.done >= step or job.progress.phase == "exporting":
+            return job
+        assert time.monotonic() < deadline, f"{name} does not get on: {job}"
+        time.sleep(0.05)
+
+
+def run_with_kills(cluster: Cluster, model: str, kills: list[tuple[str, int]], seed: int) -> str:
+    """Trains with processes killed once a step has been reached, and returns the digest of the model's weights."""
+    with client_of(cluster) as client:
+        job = start_training(client, model=model, seed=seed, steps=STEPS)
+        for what, step in kills:
+            wait_for_step(client, job.name, step)
+            KILLS[what](cluster)
+        ended = client.jobs.wait(job.name)
+        versions = list(client.catalog.list_models(f"models/{model}"))
+        assert [version.name for version in versions] == [ended.result]
+        assert [found.name for found in client.jobs.list("training")].count(job.name) == 1
+        artifacts = client.catalog.get_model(ended.result).artifacts
+        return next(artifact.sha256 for artifact in artifacts if artifact.name == "weights.safetensors")
+
+
+def random_kills(moments: random.Random, count: int) -> list[tuple[str, int]]:
+    steps = sorted(moments.randrange(1, STEPS) for _ in range(count))
+    return [(moments.choice(list(KILLS)), step) for step in steps]
+
+
+def test_killed_training_goes_on_and_ends_with_the_same_model(cluster):
+    calm = run_with_kills(cluster, "calm", [], seed=5)
+    kills = [("worker", 60), ("training", 150), ("catalog", 250), ("worker", STEPS)]
+    assert run_with_kills(cluster, "stormy", kills, seed=5) == calm
+
+
+def test_catalog_killed_during_publication_publishes_once(cluster):
+    with client_of(cluster) as client:
+        job = start_training(client, model="published-once", steps=5)
+        deadline = time.monotonic() + WITHIN_S
+        # From the export on, until the job has ended: some of these kills hit the publication itself.
+        while wait_for_step(client, job.name, 5).end_time.seconds == 0:
+            assert time.monotonic() < deadline
+            KILLS["catalog"](cluster)
+            time.sleep(random.Random(time.monotonic_ns()).uniform(0.0, 0.6))
+        ended = client.jobs.wait(job.name)
+        assert [version.name for version in client.catalog.list_models("models/published-once")] == [ended.result]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_twenty_kills_at_random_moments_lose_and_double_nothing(cluster):
+    moments = random.Random(20)
+    calm = run_with_kills(cluster, "twenty-calm", [], seed=9)
+    for run in range(4):
+        assert run_with_kills(cluster, f"twenty-{run}", random_kills(moments, 5), seed=9) == calm
