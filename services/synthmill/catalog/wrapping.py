@@ -99,6 +99,7 @@ def make_card(info: GraphInfo, model: str) -> dict[str, Any]:
     return {
         "model": model,
         "kind": metadata.kind,
+        "schema": dict(metadata.schema),
         "family": metadata.family,
         "labels": list(metadata.labels),
         "columns": {name: {"dtype": str(dtype), "shape": list(shape)} for name, (dtype, shape) in info.columns.items()},

@@ -102,6 +102,6 @@ def _circumstances(task: TrainingTask, run: RunState, columns: Columns) -> dict[
         "seconds": run.elapsed_s,
         "device": str(fabric.device),
         "processes": fabric.world_size,
-        "precision": fabric._precision.precision,
+        "precision": fabric.strategy.precision.precision,
         "cpu_threads": torch.get_num_threads(),
     }

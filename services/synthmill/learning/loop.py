@@ -69,17 +69,41 @@ class Feed:
         return torch.from_numpy(array).to(self._fabric.device)
 
 
-def run_loop(
-    run: RunState, feed: Feed, total: int, *, folder: Path, interval_s: float, reporter: Reporter, check: CheckCallback
-) -> None:
-    """Trains until `total` steps are done; the last process-wide state is always in a checkpoint when this ends.
+class Saver:
+    """Writes checkpoints of a run at intervals.
+
+    Args:
+        run: the run.
+        folder: where they go.
+        interval_s: least time between two of them; 0 writes one after every step.
+    """
+
+    def __init__(self, run: RunState, folder: Path, interval_s: float) -> None:
+        self._run, self._folder, self._interval_s = run, folder, interval_s
+        # All processes have the same state; the first one writes it.
+        self._writes = run.family.fabric.is_global_zero
+        self._saved_at, self._saved_step = time.monotonic(), run.step
+
+    def save_if_due(self) -> None:
+        """Writes a checkpoint if the last one is old."""
+        if time.monotonic() - self._saved_at >= self._interval_s:
+            self.save()
+
+    def save(self) -> None:
+        """Writes a checkpoint unless there is one of this step."""
+        if self._writes and self._saved_step != self._run.step:
+            write_checkpoint(self._folder, self._run.to_checkpoint())
+            self._saved_at, self._saved_step = time.monotonic(), self._run.step
+
+
+def run_loop(run: RunState, feed: Feed, total: int, *, saver: Saver, reporter: Reporter, check: CheckCallback) -> None:
+    """Trains until `total` steps are done; leaves a checkpoint behind when it ends, and when it is cancelled.
 
     Args:
         run: state to go on from; changed in place.
         feed: gives every step its records.
         total: steps in all.
-        folder: where checkpoints go; only the first process writes.
-        interval_s: least time between two of them.
+        saver: writes checkpoints.
         reporter: told of every step.
         check: called before every step; raises to stop.
 
@@ -87,8 +111,7 @@ def run_loop(
         Diverged: a number is not finite.
         Cancelled: `check` or the reporter's callback said so.
     """
-    writes = run.family.fabric.is_global_zero
-    saved_at = mark = time.monotonic()
+    mark = time.monotonic()
     try:
         while run.step < total:
             check()
@@ -99,13 +122,9 @@ def run_loop(
             run.step += 1
             now = time.monotonic()
             run.elapsed_s, mark = run.elapsed_s + now - mark, now
-            if writes and now - saved_at >= interval_s:
-                write_checkpoint(folder, run.to_checkpoint())
-                saved_at = now
+            saver.save_if_due()
             reporter.add(run.step, values)
     except Cancelled:
-        if writes:
-            write_checkpoint(folder, run.to_checkpoint())
+        saver.save()
         raise
-    if writes and run.step:
-        write_checkpoint(folder, run.to_checkpoint())
+    saver.save()

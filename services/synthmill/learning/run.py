@@ -23,11 +23,12 @@ from synthmill.learning.families import FAMILIES
 from synthmill.learning.families.base import GENERATOR
 from synthmill.learning.finish import finish
 from synthmill.learning.history import History
-from synthmill.learning.loop import Feed, run_loop
+from synthmill.learning.loop import Feed, Saver, run_loop
 from synthmill.learning.reporting import Reporter
 from synthmill.learning.samples import draw_grid
 from synthmill.learning.state import RunState
 from synthmill.learning.task import (
+    DEFAULT_MACHINE,
     CheckCallback,
     Machine,
     ProgressCallback,
@@ -45,7 +46,7 @@ def train(
     task: TrainingTask,
     scratch: Path,
     *,
-    machine: Machine = Machine(),  # noqa: B008
+    machine: Machine = DEFAULT_MACHINE,
     progress: ProgressCallback = ignore_progress,
     check: CheckCallback = never_stop,
 ) -> TrainingResult:
@@ -77,15 +78,9 @@ def train(
         folder = scratch / f"run-{_digest(task)}"
         _resume(run, folder)
         reporter = Reporter(progress, machine, run.step, parameters.steps, lambda: _grid(run, task, kind))
-        run_loop(
-            run,
-            _feed(task, kind, columns, run),
-            parameters.steps,
-            folder=folder,
-            interval_s=machine.checkpoint_interval_s,
-            reporter=reporter,
-            check=check,
-        )
+        saver = Saver(run, folder, machine.checkpoint_interval_s)
+        feed = _feed(task, kind, columns, run)
+        run_loop(run, feed, parameters.steps, saver=saver, reporter=reporter, check=check)
         result = None
         if fabric.is_global_zero:
             reporter.exporting()

@@ -100,6 +100,8 @@ class TrainingResult:
     metrics: Mapping[str, float]
 
 
+DEFAULT_MACHINE = Machine()
+
 ProgressCallback = Callable[[Progress], None]
 CheckCallback = Callable[[], None]
 

@@ -20,7 +20,7 @@ class TrainingConfig(ServiceConfig):
 
     accelerator: str = setting("auto", "what to train on: " + ", ".join(ACCELERATORS))
     precision: str = setting("auto", "numbers to train with: " + ", ".join(PRECISIONS))
-    threads: int = setting(0, "CPU threads of a job; 0 means one per core")
+    threads: int = setting(1, "CPU threads of a job; 0 means one per core, which is slower for small images")
     concurrent_jobs: int = setting(1, "jobs that run at the same time")
     checkpoint_interval_s: float = setting(10.0, "least time between checkpoints, in seconds; 0 writes one every step")
     picture_interval_s: float = setting(15.0, "least time between pictures of samples, in seconds")

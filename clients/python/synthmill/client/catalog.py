@@ -58,7 +58,7 @@ class AsyncCatalog(ServiceClient):
             spec=spec,
             file_name=upload.file_name,
             request_id=request_id or new_request_id(),
-            sha256=await self._endpoint.work(upload.sha256),
+            sha256=await self.work(upload.sha256),
         )
 
         def requests() -> Iterator[pb.UploadDatasetRequest]:
@@ -130,7 +130,7 @@ class AsyncCatalog(ServiceClient):
         model: str,
         path: str | Path,
         *,
-        kind: str = "image",
+        kind: str,
         labels: Sequence[str] = (),
         parameters: Mapping[str, Any] | None = None,
         request_id: str = "",
@@ -210,7 +210,7 @@ class AsyncCatalog(ServiceClient):
             async with contextlib.aclosing(self.read_artifact(owner, artifact)) as chunks:
                 async for data in chunks:
                     digest.update(data)
-                    await self._endpoint.work(file.write, data)
+                    await self.work(file.write, data)
             if digest.hexdigest() != artifact.sha256:
                 raise DataLoss(f"{owner}: {artifact.name} has the digest {digest.hexdigest()}, not {artifact.sha256}")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping
 
-from synthmill.client.addresses import SERVICES
 from synthmill.client.blocking import Blocking, blocking, blocking_iterator
 from synthmill.client.endpoints import Endpoint
 from synthmill.client.messages import full_name
@@ -35,6 +34,11 @@ class AsyncJobs:
     def __init__(self, endpoints: Mapping[str, Endpoint], settings: Settings) -> None:
         self._services = {service: _ServiceJobs(endpoint, settings) for service, endpoint in endpoints.items()}
 
+    @property
+    def services(self) -> list[str]:
+        """Names of the services that run jobs."""
+        return list(self._services)
+
     async def get(self, name: str) -> job_pb2.Job:
         """Returns a job."""
         jobs, name = self._find(name)
@@ -57,7 +61,7 @@ class AsyncJobs:
                     yield job
 
     async def watch(self, name: str, *, after_sequence: int = 0) -> AsyncGenerator[job_pb2.JobEvent, None]:
-        """Yields the events of a job until its state is final, each once, also when the connection or the service breaks.
+        """Yields the events of a job until its state is final, each once, whatever breaks meanwhile.
 
         Args:
             after_sequence: number of the last event already seen; zero begins with the first.
@@ -108,6 +112,11 @@ class AsyncJobs:
 
 class Jobs(Blocking[AsyncJobs]):
     """The jobs of all services; methods as in `AsyncJobs`, without await."""
+
+    @property
+    def services(self) -> list[str]:
+        """Names of the services that run jobs."""
+        return self._core.services
 
     get = blocking(AsyncJobs.get)
     list = blocking_iterator(AsyncJobs.list)

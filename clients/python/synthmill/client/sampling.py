@@ -93,7 +93,7 @@ class AsyncSampling(ServiceClient):
             seed=seed,
             start_index=start_index,
             count=count,
-            label_plan=await self._fixed_plan(model, seed, to_label_plan(labels)),
+            label_plan=await self.fixed_plan(model, seed, to_label_plan(labels)),
             truncation=truncation,
         )
         received = 0
@@ -110,6 +110,12 @@ class AsyncSampling(ServiceClient):
         """Returns how many samples of each class a label plan gives for a range; zero means all that the plan has."""
         answer = await self._count_labels(model, count, seed, start_index, to_label_plan(labels))
         return dict(answer.counts)
+
+    async def fixed_plan(self, model: str, seed: int, plan: LabelPlan | None) -> LabelPlan | None:
+        """Returns a plan that gives the same labels for ever: one that looks at a dataset becomes exact counts."""
+        if plan is None or plan.WhichOneof("plan") != "balance":
+            return plan
+        return label_counts((await self._count_labels(model, 0, seed, 0, plan)).counts)
 
     async def list_loaded_models(self) -> list[pb.LoadedModel]:
         """Returns the model versions in memory."""
@@ -140,12 +146,6 @@ class AsyncSampling(ServiceClient):
             if halves is None:
                 raise
         return join([await self._sample(half) for half in halves])
-
-    async def _fixed_plan(self, model: str, seed: int, plan: LabelPlan | None) -> LabelPlan | None:
-        """Replaces a plan that looks at a dataset, whose next version would change it in mid-stream."""
-        if plan is None or plan.WhichOneof("plan") != "balance":
-            return plan
-        return label_counts((await self._count_labels(model, 0, seed, 0, plan)).counts)
 
     async def _cut(self, request: pb.StreamSamplesRequest, batch_size: int | None) -> AsyncGenerator[Batch, None]:
         rebatcher = Rebatcher(batch_size) if batch_size else None
@@ -182,6 +182,7 @@ class Sampling(Blocking[AsyncSampling]):
     list_loaded_models = blocking(AsyncSampling.list_loaded_models)
     load_model = blocking(AsyncSampling.load_model)
     unload_model = blocking(AsyncSampling.unload_model)
+    fixed_plan = blocking(AsyncSampling.fixed_plan)
 
 
 def _check(chunk: pb.SampleChunk, request: pb.StreamSamplesRequest, digest: str) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, ParamSpec, TypeVar
 
 from synthmill.client.endpoints import Endpoint
 from synthmill.client.retrying import BROKEN, Tries
 from synthmill.client.settings import Settings
 from synthmill.runtime.errors import SynthmillError, Unavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class ServiceClient:
@@ -25,6 +28,10 @@ class ServiceClient:
     def __init__(self, endpoint: Endpoint, settings: Settings) -> None:
         self._endpoint = endpoint
         self._settings = settings
+
+    async def work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs a function that blocks, away from the event loop if there is one."""
+        return await self._endpoint.work(function, *args, **kwargs)
 
     async def _unary(self, method: str, request: Any) -> Any:
         return await self._endpoint.unary(self.stub, method, request, self._settings.timeout_s)

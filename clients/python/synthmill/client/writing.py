@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from synthmill.client.batches import Batch
 from synthmill.client.catalog import AsyncCatalog
-from synthmill.client.endpoints import Endpoint
 from synthmill.client.labels import format_labels, to_label_plan
 from synthmill.client.sampling import AsyncSampling, Labels, Progress
-from synthmill.client.staging import MANIFEST, check_free, publish_file, scratch_folder, staged_folder
-from synthmill.client.writers import FORMATS, Writer
-from synthmill.client.writers.encoding import LABEL, Encoding
-from synthmill.client.writers.manifest import Recipe, describe_files, make_manifest, write_manifest
-from synthmill.runtime.errors import InvalidField
+from synthmill.client.writers.encoding import Encoding
+from synthmill.client.writers.manifest import Recipe, Tally, describe_files, make_manifest, write_manifest
+from synthmill.client.writers.target import Target
 from synthmill.v1 import model_pb2
 
-DEFAULT_FORMAT = "parquet"
 CARD = "card.json"
 
 # Rows encoded at a time; also a row group of Parquet.
@@ -64,7 +56,7 @@ class SampleWriting:
             InvalidField: an unknown format, or a field as in `AsyncSampling.iter_batches`.
             And as `AsyncSampling.iter_batches`.
         """
-        target = _Target.find(Path(out), format, overwrite)
+        target = Target.find(Path(out), format, overwrite)
         target.check_free()
         version = await self.catalog.get_model(model)
         card = await self._card(version)
@@ -84,7 +76,7 @@ class SampleWriting:
             on_progress=on_progress,
         )
         with target.staged() as folder:
-            tally = _Tally(version)
+            tally = Tally(version)
             with contextlib.closing(target.writer(folder, encoding, count)) as writer:
                 async with contextlib.aclosing(batches):
                     async for batch in batches:
@@ -95,3 +87,10 @@ class SampleWriting:
             manifest = make_manifest(version, card, recipe, target.format, tally.by_name(), files)
             write_manifest(folder / target.manifest, manifest)
         return manifest
+
+    async def _card(self, version: model_pb2.Model) -> dict[str, Any]:
+        artifact = next((artifact for artifact in version.artifacts if artifact.name == CARD), None)
+        if artifact is None:
+            return {}
+        async with contextlib.aclosing(self.catalog.read_artifact(version.name, artifact)) as pieces:
+            return json.loads(b"".join([piece async for piece in pieces]))

@@ -10,8 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from synthmill.client.batches import Batch
 from synthmill.client.staging import sync
 from synthmill.client.writers.base import Written
+from synthmill.client.writers.encoding import LABEL
+from synthmill.runtime.errors import DataLoss
 from synthmill.v1 import model_pb2
 
 
@@ -32,6 +37,33 @@ class Recipe:
     count: int
     label_plan: str = ""
     truncation: float | None = None
+
+
+class Tally:
+    """Counts the samples of each class, and sees to it that all come from the model they should.
+
+    Args:
+        model: the version.
+    """
+
+    def __init__(self, model: model_pb2.Model) -> None:
+        self._model = model
+        self._counts = np.zeros(len(model.labels), np.int64)
+
+    def add(self, batch: Batch) -> None:
+        """Counts a batch.
+
+        Raises:
+            DataLoss: another model has made it.
+        """
+        if batch.model_digest != self._model.digest:
+            raise DataLoss(f"{self._model.name}: samples of {batch.model_digest} came, not of {self._model.digest}")
+        if len(self._counts):
+            self._counts += np.bincount(batch[LABEL], minlength=len(self._counts))
+
+    def by_name(self) -> dict[str, int]:
+        """Returns the numbers by class name."""
+        return dict(zip(self._model.labels, self._counts.tolist(), strict=True))
 
 
 def make_manifest(

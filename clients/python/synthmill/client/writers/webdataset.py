@@ -48,7 +48,7 @@ class WebDatasetWriter(Writer):
         if self._tar is not None and self._tar.offset >= _SHARD_BYTES and not self.single:
             self._end_shard()
         if self._tar is None:
-            self._tar = tarfile.open(self.folder / self._name(), "w")
+            self._tar = tarfile.TarFile(self.folder / self._name(), "w")
         return self._tar
 
     def _end_shard(self) -> None:

@@ -1,0 +1,89 @@
+"""Options that many verbs have, and what they mean."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from synthmill.client import Client
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Address = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--address",
+        metavar="ADDRESS",
+        help="HOST[:BASE_PORT] of a `synthmill up`, or SERVICE=HOST:PORT; may be repeated.",
+    ),
+]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A parameter; may be repeated.")]
+Kind = Annotated[str, typer.Option("--kind", help="Kind of data; needed if more than one is installed.")]
+Detach = Annotated[bool, typer.Option("--detach", help="Print the job and do not wait for it.")]
+
+
+def connect(addresses: Sequence[str] | None) -> Client:
+    """Makes the client that --address and the environment ask for.
+
+    Raises:
+        InvalidField: an address is malformed, or of no service.
+    """
+    from synthmill.client import Client
+    from synthmill.client.addresses import SERVICES
+    from synthmill.runtime.errors import InvalidField
+
+    base, given = None, {}
+    for text in addresses or []:
+        service, equals, target = text.partition("=")
+        if not equals:
+            base = text
+        elif service in SERVICES:
+            given[f"{service}_address"] = target
+        else:
+            allowed = "HOST[:BASE_PORT], or SERVICE=HOST:PORT with SERVICE one of " + ", ".join(SERVICES)
+            raise InvalidField("--address", text, allowed)
+    return Client(base, **given)
+
+
+def parse_settings(settings: Sequence[str] | None) -> dict[str, Any]:
+    """Reads KEY=VALUE pairs; a value in [...] or {...} is JSON, any other is text that the service converts.
+
+    Raises:
+        InvalidField: one is no such pair.
+    """
+    from synthmill.runtime.errors import InvalidField
+
+    values: dict[str, Any] = {}
+    for text in settings or []:
+        key, equals, value = text.partition("=")
+        if not equals or not key or key in values:
+            raise InvalidField("--set", text, "KEY=VALUE, each key once")
+        try:
+            values[key] = json.loads(value) if value[:1] in ("[", "{") else value
+        except ValueError:
+            raise InvalidField("--set", text, "KEY=VALUE with valid JSON in [...] or {...}") from None
+    return values
+
+
+def resolve_kind(name: str) -> str:
+    """Returns the kind asked for, or the only one there is.
+
+    Raises:
+        InvalidField: none is asked for, and several are installed.
+    """
+    from synthmill.kinds.registry import all_kinds
+    from synthmill.runtime.errors import InvalidField
+
+    if name or len(all_kinds()) == 1:
+        return name or next(iter(all_kinds()))
+    raise InvalidField("--kind", name, "one of " + ", ".join(sorted(all_kinds())))
+
+
+def is_local(address: str) -> bool:
+    """Tells whether a service is on this machine, so that it sees the same files."""
+    host = address.rpartition(":")[0].strip("[]")
+    return address.startswith("unix:") or host in ("localhost", "::1", os.uname().nodename) or host.startswith("127.")

@@ -1,0 +1,68 @@
+"""Synthmill in Python.
+
+    with Client() as client:
+        batch = client.sampling.sample("models/digits-gan", 16, seed=7)
+        batch["image"]  # uint8 (16, 8, 8, 1)
+
+`AsyncClient` is the same for asyncio. `SampleDataset` and `SampleStream` are datasets for torch; `SampleStream` alone
+imports it, when it is first named.
+"""
+
+# Before all else that is ours, because gRPC reads the environment when it is imported.
+from synthmill.client import forking  # noqa: F401, I001
+
+from typing import TYPE_CHECKING, Any
+
+from synthmill.client.batches import Batch
+from synthmill.client.catalog import AsyncCatalog, Catalog, dataset_spec
+from synthmill.client.clients import AsyncClient, Client
+from synthmill.client.jobs import AsyncJobs, Jobs
+from synthmill.client.labels import (
+    balance,
+    format_labels,
+    label_counts,
+    label_weights,
+    one_label,
+    parse_labels,
+)
+from synthmill.client.retrying import RetryPolicy
+from synthmill.client.sampling import AsyncSampling, Sampling
+from synthmill.client.settings import Settings
+from synthmill.client.training import AsyncTraining, Training
+from synthmill.client.virtual import SampleDataset
+
+if TYPE_CHECKING:
+    from synthmill.client.stream import SampleStream
+
+__all__ = [
+    "AsyncCatalog",
+    "AsyncClient",
+    "AsyncJobs",
+    "AsyncSampling",
+    "AsyncTraining",
+    "Batch",
+    "Catalog",
+    "Client",
+    "Jobs",
+    "RetryPolicy",
+    "SampleDataset",
+    "SampleStream",
+    "Sampling",
+    "Settings",
+    "Training",
+    "balance",
+    "dataset_spec",
+    "format_labels",
+    "label_counts",
+    "label_weights",
+    "one_label",
+    "parse_labels",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "SampleStream":
+        from synthmill.client.stream import SampleStream
+
+        return SampleStream
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
