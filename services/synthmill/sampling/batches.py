@@ -9,8 +9,8 @@ Measured on ONNX Runtime 1.32 with AVX2: Log, Sin, Softplus and Elu differ in up
 1, 2, 3 or 7 and batches of 1024, and in none between multiples of 8. A finished column of bytes hides such a difference
 nearly always, hence these sizes are not even tried.
 
-When a model is loaded, all buckets compute the same probe samples at different places in the batch; a bucket whose bytes
-differ from the reference, the largest one that agrees with itself, is not used.
+When a model is loaded, all buckets compute the same probe samples at different places in the batch; a bucket whose
+bytes differ from the reference, the largest one that agrees with itself, is not used.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import ClassVar
 
 from synthmill.runtime.config import ServiceConfig, setting
@@ -17,14 +18,19 @@ class SamplingConfig(ServiceConfig):
     service: ClassVar[str] = "sampling"
 
     providers: str = setting(",".join(PREFERENCE), "execution providers in order of preference, with commas")
-    threads: int = setting(0, "threads that ONNX Runtime uses for one batch; 0 means one per core")
-    workers: int = setting(2, "batches that are computed at the same time")
+    threads: int = setting(1, "CPU threads for one batch; 0 means one per core")
+    workers: int = setting(0, "batches that are computed at the same time; 0 means one per core")
     max_models: int = setting(16, "model versions kept in memory; the one unused for longest makes room")
     fresh_s: float = setting(1.0, "how long an answer of the catalog is believed, in seconds")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, low, high in (("threads", 0, 1024), ("workers", 1, 256), ("max_models", 1, 10_000), ("fresh_s", 0, 60)):
+        for name, low, high in (
+            ("threads", 0, 1024),
+            ("workers", 0, 1024),
+            ("max_models", 1, 10_000),
+            ("fresh_s", 0, 60),
+        ):
             if not low <= getattr(self, name) <= high:
                 raise InvalidField(name, getattr(self, name), f"{low} to {high}")
         for provider in self.wanted_providers:
@@ -35,3 +41,8 @@ class SamplingConfig(ServiceConfig):
     def wanted_providers(self) -> tuple[str, ...]:
         """Execution providers in order of preference."""
         return tuple(name.strip() for name in self.providers.split(","))
+
+    @property
+    def worker_count(self) -> int:
+        """Batches that are computed at the same time."""
+        return self.workers or os.cpu_count() or 1

@@ -37,6 +37,11 @@ class LabelPlan(ABC):
     def labels(self, seed: int, index: np.ndarray) -> np.ndarray:
         """Returns the labels of indices, int64 (N,); index is int64 (N,), each in [0, length)."""
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether the plan ends before the indices do."""
+        return self.length < INDEX_LIMIT
+
     def check_range(self, start: int, end: int) -> None:
         """Makes sure that every index of [start, end) has a label.
 
@@ -44,7 +49,7 @@ class LabelPlan(ABC):
             OutOfRange: one has none.
         """
         if end > self.length:
-            raise OutOfRange("start_index + count", end, f"up to {self.length}, the number of samples of the label plan")
+            raise OutOfRange("start_index + count", end, f"up to {self.length}, where the label plan ends")
 
     def count(self, seed: int, start: int, end: int) -> np.ndarray:
         """Returns how many samples of [start, end) each class gets, int64 (classes,).

@@ -13,6 +13,7 @@ from synthmill.runtime.store import Artifact, ObjectStore
 from synthmill.sampling.engine import Engine
 from synthmill.sampling.models import OpenEngine
 from synthmill.sampling.providers import OpenSession, choose_provider
+from synthmill.sampling.signature import read_signature
 from synthmill.v1 import model_pb2
 
 SAMPLER = "sampler.onnx"
@@ -27,8 +28,7 @@ def engine_opener(store: ObjectStore, open_session: OpenSession, providers: Sequ
         began = time.perf_counter()
         graph = store.get_bytes(_find_sampler(model))
         session, provider = choose_provider(graph, open_session, onnxruntime.get_available_providers(), providers)
-        engine = Engine(model.name, session, provider, len(model.labels))
-        engine.start()
+        engine = Engine(model.name, session, provider, read_signature(session, model.labels))
         _log.info(
             "%s: loaded in %.2f s on %s (%s), batches of %s",
             model.name,

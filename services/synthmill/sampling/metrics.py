@@ -14,6 +14,8 @@ COMPUTE_SECONDS = Histogram(
 )
 LOADED_MODELS = Gauge("synthmill_sampling_loaded_models", "Model versions in memory.")
 PROVIDER = Gauge(
-    "synthmill_sampling_provider", "1 for the execution provider a loaded model runs on.", ["model", "provider", "reason"]
+    "synthmill_sampling_provider",
+    "1 for the execution provider that a loaded model runs on.",
+    ["model", "provider", "reason"],
 )
 LOAD_FAILURES = Counter("synthmill_sampling_load_failures", "Model versions that could not be loaded.", ["model"])

@@ -6,17 +6,16 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
-import re
 import time
 from collections.abc import AsyncIterator, Callable
 
-from synthmill.runtime.errors import BadGraph, DataLoss, InvalidField, NotFound, SynthmillError
+from synthmill.runtime.errors import BadGraph, DataLoss, NotFound, SynthmillError
+from synthmill.runtime.names import MODELS, parse_name, parse_version
 from synthmill.sampling import metrics
 from synthmill.sampling.catalog import Catalog
 from synthmill.sampling.engine import Engine
 from synthmill.v1 import model_pb2
 
-_NAME = re.compile(r"models/[a-z][a-z0-9-]{0,62}(/versions/[1-9][0-9]{0,17})?")
 _RETRY_AFTER_S = 30.0
 
 _log = logging.getLogger(__name__)
@@ -90,8 +89,7 @@ class ModelRegistry:
         Raises:
             As `use`.
         """
-        if not _NAME.fullmatch(name):
-            raise InvalidField("model", name, '"models/{model}" or "models/{model}/versions/{n}"')
+        parse_name(MODELS, "model", name)
         model = await self._catalog.model(name)
         if again:
             self._failures.pop(model.name, None)
@@ -113,8 +111,7 @@ class ModelRegistry:
             InvalidField: the name is not that of a version.
             NotFound: the version is not loaded.
         """
-        if not _NAME.fullmatch(name) or "/versions/" not in name:
-            raise InvalidField("name", name, '"models/{model}/versions/{n}"')
+        parse_version(MODELS, "name", name)
         loaded = self._find(name)
         if loaded is None:
             raise NotFound(f"{name} is not loaded", name=name)

@@ -88,7 +88,8 @@ def _sample_bytes(output: onnxruntime.NodeArg) -> int:
     _batch, *extents = output.shape or [None]
     dtype = _DTYPES.get(output.type)
     if dtype is None or not output.shape or not all(isinstance(extent, int) and extent > 0 for extent in extents):
-        raise BadGraph(f"the output {output.name!r} is {output.type} {output.shape}; expected [N, ...] of fixed extents")
+        found = f"{output.type} {output.shape}"
+        raise BadGraph(f"the output {output.name!r} is {found}; expected [N, ...] of fixed extents")
     return math.prod(extents) * (_ASSUMED_STRING_BYTES if dtype is np.object_ else np.dtype(dtype).itemsize)
 
 

@@ -11,14 +11,12 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-WINDOW = 2
-
 Stopped = Callable[[], bool]
 """Says whether nobody waits for the result any more."""
 
 
 async def compute_ahead(
-    parts: Iterable[range], compute: Callable[[range, Stopped], T], executor: Executor, window: int = WINDOW
+    parts: Iterable[range], compute: Callable[[range, Stopped], T], executor: Executor, window: int
 ) -> AsyncIterator[T]:
     """Yields the result of every part in order, with at most `window` of them computed before they are taken.
 

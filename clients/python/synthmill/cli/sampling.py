@@ -17,7 +17,7 @@ from synthmill.cli.progress import ProgressDisplay
 def sample(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="NAME, or NAME/versions/N.")],
     out: Annotated[Path, typer.Option(help="Folder to make; one file if it ends in .npz, .parquet or .tar.")],
-    count: Annotated[int | None, typer.Option(help="Samples; all of it, for a plan of counts or a balance.")] = None,
+    count: Annotated[int | None, typer.Option(help="Samples; by default all that the plan has, if it ends.")] = None,
     seed: Annotated[int, typer.Option(help="Seed.")] = 0,
     start: Annotated[int, typer.Option(help="Index of the first sample.")] = 0,
     labels: Annotated[

@@ -8,7 +8,7 @@ from torch import nn
 from synthmill.kinds.base import Schema
 from synthmill.kinds.families import AdversarialParameters
 from synthmill.learning.families.base import GENERATOR, Batch, Family, Losses, StepInput
-from synthmill.learning.objectives import ADVERSARIAL, gradient_penalty
+from synthmill.learning.objectives import ADVERSARIAL, AdversarialLoss, gradient_penalty
 
 DISCRIMINATOR = "discriminator"
 
@@ -18,9 +18,16 @@ class Adversarial(Family):
 
     parameters: AdversarialParameters
 
+    @property
+    def batches_per_step(self) -> int:
+        return self.parameters.discriminator_steps
+
+    @property
+    def loss(self) -> AdversarialLoss:
+        """The pair of losses that was asked for."""
+        return ADVERSARIAL[self.parameters.objective]
+
     def build_modules(self, schema: Schema, label_count: int) -> dict[str, nn.Module]:
-        self.loss = ADVERSARIAL[self.parameters.objective]
-        self.batches_per_step = self.parameters.discriminator_steps
         return {
             GENERATOR: self.learning.generator(schema, label_count, self.parameters),
             DISCRIMINATOR: self.learning.discriminator(schema, label_count, self.parameters),

@@ -61,10 +61,7 @@ class Family(ABC):
     Attributes:
         modules: the networks by name, "generator" among them.
         optimizers: optimisers by name.
-        batches_per_step: batches of records that a step takes.
     """
-
-    batches_per_step: int = 1
 
     def __init__(
         self, fabric: Fabric, learning: Learning, schema: Schema, label_count: int, parameters: HyperParameters
@@ -75,6 +72,11 @@ class Family(ABC):
             for name, module in self.build_modules(schema, label_count).items()
         }
         self.optimizers = self.build_optimizers()
+
+    @property
+    def batches_per_step(self) -> int:
+        """Batches of records that a step takes."""
+        return 1
 
     @abstractmethod
     def build_modules(self, schema: Schema, label_count: int) -> dict[str, nn.Module]:

@@ -1,0 +1,123 @@
+"""Between messages and the sampling service's own values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+from synthmill.learning.graph.squares import INDEX_LIMIT
+from synthmill.runtime.errors import InvalidField
+from synthmill.runtime.names import DATASETS, MODELS, parse_name
+from synthmill.runtime.tensors import to_batch
+from synthmill.sampling.models import LoadedModel
+from synthmill.sampling.plans import Balance, Counts, One, PlanSpec, Weights
+from synthmill.sampling.queries import IndexQuery, RangeQuery, StreamQuery
+from synthmill.sampling.sampler import MAX_ANSWER_BYTES, Chunk
+from synthmill.v1 import label_plan_pb2
+from synthmill.v1 import sampling_service_pb2 as pb
+
+_DEFAULT_CHUNK_BYTES = 1 << 20
+_MAX_INDICES = 1 << 20
+
+
+def to_sample_query(request: pb.SampleRequest) -> RangeQuery | IndexQuery:
+    """Validates a request for a few samples.
+
+    Raises:
+        InvalidField: a field has a value that is not allowed.
+    """
+    if not request.indices:
+        start, count = _to_range(request.start_index, request.count, least=1)
+        return RangeQuery(*_to_common(request), start=start, count=count)
+    for field in ("start_index", "count"):
+        if getattr(request, field):
+            raise InvalidField(field, getattr(request, field), "unset, as `indices` is given")
+    if len(request.indices) > _MAX_INDICES:
+        raise InvalidField("indices", f"{len(request.indices)} of them", f"up to {_MAX_INDICES} of them")
+    for index in request.indices:
+        if not 0 <= index < INDEX_LIMIT:
+            raise InvalidField("indices", index, f"0 to {INDEX_LIMIT - 1}")
+    return IndexQuery(*_to_common(request), indices=tuple(request.indices))
+
+
+def to_stream_query(request: pb.StreamSamplesRequest) -> StreamQuery:
+    """Validates a request for a stream; raises as `to_sample_query`."""
+    start, count = _to_range(request.start_index, request.count, least=1)
+    if not 0 <= request.chunk_bytes <= MAX_ANSWER_BYTES:
+        raise InvalidField("chunk_bytes", request.chunk_bytes, f"0 to {MAX_ANSWER_BYTES}")
+    chunk_bytes = request.chunk_bytes or _DEFAULT_CHUNK_BYTES
+    return StreamQuery(*_to_common(request), start=start, count=count, chunk_bytes=chunk_bytes)
+
+
+def to_count_query(request: pb.CountLabelsRequest) -> RangeQuery:
+    """Validates a request to count labels; raises as `to_sample_query`."""
+    start, count = _to_range(request.start_index, request.count, least=0)
+    parse_name(MODELS, "model", request.model)
+    return RangeQuery(request.model, request.seed, _to_plan(request.label_plan), start=start, count=count)
+
+
+def packer(stream_start: int | None = None) -> Callable[[Chunk], pb.SampleChunk]:
+    """Returns what makes messages of chunks.
+
+    Args:
+        stream_start: first index of a stream, whose first chunk alone names the model; None for a single answer.
+    """
+
+    def pack(chunk: Chunk) -> pb.SampleChunk:
+        return pb.SampleChunk(
+            first_index=chunk.first_index,
+            count=len(next(iter(chunk.columns.values()))),
+            batch=to_batch(chunk.columns),
+            model_digest=chunk.digest,
+            model=chunk.model if stream_start in (None, chunk.first_index) else "",
+        )
+
+    return pack
+
+
+def to_label_counts(counts: Mapping[str, int]) -> pb.CountLabelsResponse:
+    """Makes the message of numbers by class name."""
+    return pb.CountLabelsResponse(count=sum(counts.values()), counts=counts)
+
+
+def to_loaded_model(loaded: LoadedModel) -> pb.LoadedModel:
+    """Makes the message of a version in memory."""
+    provider = loaded.engine.provider
+    return pb.LoadedModel(
+        model=loaded.model,
+        provider=provider.name,
+        provider_reason=provider.reason,
+        active_calls=loaded.active_calls,
+    )
+
+
+def _to_common(
+    request: pb.SampleRequest | pb.StreamSamplesRequest,
+) -> tuple[str, int, PlanSpec | None, float | None]:
+    parse_name(MODELS, "model", request.model)
+    truncation = request.truncation if request.HasField("truncation") else None
+    if truncation is not None and not (math.isfinite(truncation) and truncation > 0):
+        raise InvalidField("truncation", truncation, "a finite number above 0")
+    return request.model, request.seed, _to_plan(request.label_plan), truncation
+
+
+def _to_range(start: int, count: int, least: int) -> tuple[int, int]:
+    if not 0 <= start < INDEX_LIMIT:
+        raise InvalidField("start_index", start, f"0 to {INDEX_LIMIT - 1}")
+    if not least <= count <= INDEX_LIMIT - start:
+        raise InvalidField("count", count, f"{least} to {INDEX_LIMIT - start}")
+    return start, count
+
+
+def _to_plan(plan: label_plan_pb2.LabelPlan) -> PlanSpec | None:
+    match plan.WhichOneof("plan"):
+        case "label":
+            return One(plan.label)
+        case "counts":
+            return Counts(dict(plan.counts.counts))
+        case "weights":
+            return Weights(dict(plan.weights.weights))
+        case "balance":
+            parse_name(DATASETS, "label_plan.balance.dataset", plan.balance.dataset)
+            return Balance(plan.balance.dataset, plan.balance.target_count)
+    return None

@@ -1,0 +1,49 @@
+"""The sampling service's gRPC methods: each converts, calls, converts."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import grpc
+from google.protobuf import empty_pb2
+
+from synthmill.sampling import convert
+from synthmill.sampling.models import ModelRegistry
+from synthmill.sampling.sampler import Sampler
+from synthmill.v1 import sampling_service_pb2 as pb
+from synthmill.v1 import sampling_service_pb2_grpc
+
+Context = grpc.aio.ServicerContext
+
+
+class SamplingServicer(sampling_service_pb2_grpc.SamplingServiceServicer):
+    """Answers for samples and for the models in memory."""
+
+    def __init__(self, models: ModelRegistry, sampler: Sampler) -> None:
+        self._models = models
+        self._sampler = sampler
+
+    async def Sample(self, request: pb.SampleRequest, context: Context) -> pb.SampleChunk:
+        return await self._sampler.sample(convert.to_sample_query(request), convert.packer())
+
+    async def StreamSamples(self, request: pb.StreamSamplesRequest, context: Context) -> AsyncIterator[pb.SampleChunk]:
+        query = convert.to_stream_query(request)
+        async with contextlib.aclosing(self._sampler.stream(query, convert.packer(query.start))) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def CountLabels(self, request: pb.CountLabelsRequest, context: Context) -> pb.CountLabelsResponse:
+        return convert.to_label_counts(await self._sampler.count_labels(convert.to_count_query(request)))
+
+    async def ListLoadedModels(
+        self, request: pb.ListLoadedModelsRequest, context: Context
+    ) -> pb.ListLoadedModelsResponse:
+        return pb.ListLoadedModelsResponse(models=map(convert.to_loaded_model, self._models.list()))
+
+    async def LoadModel(self, request: pb.LoadModelRequest, context: Context) -> pb.LoadedModel:
+        return convert.to_loaded_model(await self._models.load(request.name, again=True))
+
+    async def UnloadModel(self, request: pb.UnloadModelRequest, context: Context) -> empty_pb2.Empty:
+        await self._models.unload(request.name)
+        return empty_pb2.Empty()

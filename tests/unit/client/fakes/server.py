@@ -1,0 +1,91 @@
+"""Runs the fake services on free ports of loopback, behind the interceptors of the real ones."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import grpc
+from unit.client.fakes.catalog import FakeCatalog
+from unit.client.fakes.jobs import FakeJobs
+from unit.client.fakes.sampling import FakeSampling
+from unit.client.fakes.training import FakeTraining
+
+from synthmill.runtime.drain import Drain
+from synthmill.runtime.interceptors import CallInterceptor
+from synthmill.v1.catalog_service_pb2_grpc import add_CatalogServiceServicer_to_server
+from synthmill.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
+from synthmill.v1.sampling_service_pb2_grpc import add_SamplingServiceServicer_to_server
+from synthmill.v1.training_service_pb2_grpc import add_TrainingServiceServicer_to_server
+
+
+class FakeServices:
+    """Catalog, training and sampling, each a server of its own.
+
+    Attributes:
+        addresses: "host:port" by service.
+    """
+
+    def __init__(self) -> None:
+        self.catalog_jobs, self.training_jobs = FakeJobs("catalog"), FakeJobs("training")
+        self.catalog = FakeCatalog(self.catalog_jobs)
+        self.training = FakeTraining(self.training_jobs)
+        self.sampling = FakeSampling()
+        self.addresses: dict[str, str] = {}
+
+    async def serve(self, on_ready: Callable[[asyncio.Event], None]) -> None:
+        """Serves until the event is set that `on_ready` is called with."""
+        stop = asyncio.Event()
+        servers = [self._server(service) for service in ("catalog", "training", "sampling")]
+        for server in servers:
+            await server.start()
+        on_ready(stop)
+        await stop.wait()
+        for server in servers:
+            await server.stop(None)
+
+    def _server(self, service: str) -> grpc.aio.Server:
+        server = grpc.aio.server(interceptors=[CallInterceptor(service, Drain())])
+        if service == "catalog":
+            add_CatalogServiceServicer_to_server(self.catalog, server)
+            add_JobServiceServicer_to_server(self.catalog_jobs, server)
+        elif service == "training":
+            add_TrainingServiceServicer_to_server(self.training, server)
+            add_JobServiceServicer_to_server(self.training_jobs, server)
+        else:
+            add_SamplingServiceServicer_to_server(self.sampling, server)
+        self.addresses[service] = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        return server
+
+
+@contextmanager
+def running_services() -> Iterator[FakeServices]:
+    """Runs the fake services in a thread for the length of a with block."""
+    services = FakeServices()
+    ready: queue.Queue[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = queue.Queue()
+
+    def on_ready(stop: asyncio.Event) -> None:
+        ready.put((asyncio.get_running_loop(), stop))
+
+    thread = threading.Thread(target=lambda: asyncio.run(services.serve(on_ready)))
+    thread.start()
+    loop, stop = ready.get(timeout=30)
+    try:
+        yield services
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+
+
+def main() -> None:
+    """Runs the fake services as a process that prints their addresses."""
+    services = FakeServices()
+    asyncio.run(services.serve(lambda _stop: print(json.dumps(services.addresses), flush=True)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""A training service whose jobs are done at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf.struct_pb2 import Value
+from unit.client.fakes.jobs import FakeJobs
+from unit.client.fakes.model import MODEL
+
+from synthmill.runtime.errors import InvalidField
+from synthmill.v1 import job_pb2, training_service_pb2_grpc
+from synthmill.v1 import training_service_pb2 as pb
+
+
+class FakeTraining(training_service_pb2_grpc.TrainingServiceServicer):
+    """Training.
+
+    Args:
+        jobs: where its jobs are.
+    """
+
+    def __init__(self, jobs: FakeJobs) -> None:
+        self._jobs = jobs
+        self.requests: list[pb.CreateTrainingJobRequest] = []
+
+    async def CreateTrainingJob(self, request: pb.CreateTrainingJobRequest, context: Any) -> job_pb2.Job:
+        self.requests.append(request)
+        for name in request.parameters.fields:
+            if name != "steps":
+                raise InvalidField(f"parameters.{name}", request.parameters[name], "only steps")
+        if request.validate_only:
+            return job_pb2.Job(type="train", parameters=request.parameters)
+        return self._jobs.succeed(f"{MODEL}/versions/1", request.request_id, type="train")
+
+    async def ListFamilies(self, request: pb.ListFamiliesRequest, context: Any) -> pb.ListFamiliesResponse:
+        steps = pb.Parameter(
+            name="steps",
+            type="int",
+            default_value=Value(number_value=3000),
+            allowed="an integer at least 1",
+            description="training steps",
+        )
+        return pb.ListFamiliesResponse(families=[pb.Family(kind="image", family="gan", parameters=[steps])])

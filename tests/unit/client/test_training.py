@@ -1,0 +1,35 @@
+"""Training through the SDK."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from synthmill.runtime.errors import InvalidField
+
+
+def test_training_job_is_created_once_per_request_id(client, services):
+    request_id = str(uuid.uuid4())
+    jobs = [client.training.create_training_job("pets", "gan", request_id=request_id) for _ in range(3)]
+    assert len({job.name for job in jobs}) == 1
+    assert client.jobs.wait(jobs[0].name).result == "models/pets/versions/1"
+    assert services.training.requests[0].dataset == "datasets/pets"
+
+
+def test_training_jobs_have_request_ids_of_their_own(client, services):
+    first = client.training.create_training_job("pets", "gan", parameters={"steps": "10"}, seed=1 << 63)
+    second = client.training.create_training_job("pets", "gan", model="models/other")
+    assert first.name != second.name
+    assert [request.seed for request in services.training.requests] == [1 << 63, 0]
+    assert [request.model for request in services.training.requests] == ["", "other"]
+
+
+def test_unknown_parameter_is_named(client):
+    with pytest.raises(InvalidField, match=r"parameters\.layers"):
+        client.training.create_training_job("pets", "gan", parameters={"layers": 3})
+
+
+def test_families_are_listed(client):
+    [family] = client.training.list_families()
+    assert [parameter.name for parameter in family.parameters] == ["steps"]
