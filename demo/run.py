@@ -85,8 +85,8 @@ def stream(client: Client, model: str) -> float:
         bar = bars.add_task("samples", total=SAMPLES)
         client.write_samples(
             model,
-            SAMPLES,
             OUT / "samples",
+            SAMPLES,
             format="parquet",
             seed=SEED,
             on_progress=lambda done, total: bars.update(bar, completed=done),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 
 import numpy as np
@@ -21,10 +22,10 @@ VECTORS = np.random.default_rng(0).normal(size=(30, 4, 2)).astype(np.float32)
 
 def written(folder, format_name, encoding, columns):
     batch = Batch(columns)
-    writer = FORMATS[format_name](folder, encoding, batch.count)
-    writer.add(batch.rows(0, 11))
-    writer.add(batch.rows(11, batch.count))
-    return [folder / file.name for file in writer.finish()]
+    with contextlib.closing(FORMATS[format_name](folder, encoding, batch.count)) as writer:
+        writer.add(batch.rows(0, 11))
+        writer.add(batch.rows(11, batch.count))
+        return [folder / file.name for file in writer.finish()]
 
 
 def test_unknown_kind_is_stored_as_arrays(tmp_path):

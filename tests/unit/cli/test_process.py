@@ -1,0 +1,55 @@
+"""The command as a process: quick to start, and stopped without a trace."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "synthmill.cli"]
+
+
+def test_help_is_quick():
+    before = os.times()
+    done = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True)
+    after = os.times()
+    assert "sample" in done.stdout
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 0.5
+
+
+def test_version_is_printed():
+    done = subprocess.run([*COMMAND, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"synthmill {version('synthmill')}\n"
+
+
+@pytest.mark.parametrize("verb", ["datasets import", "train", "jobs watch", "models import", "sample", "up", "serve"])
+def test_every_verb_has_help(verb):
+    done = subprocess.run([*COMMAND, *verb.split(), "--help"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Usage: ")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_sample_leaves_nothing(services, tmp_path, number, code):
+    arguments = ["sample", "pets", "--count", str(1 << 40), "--out", str(tmp_path / "pets.npz")]
+    process = subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 30
+    while not list(tmp_path.glob(".pets.npz.*/0.npy")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert "Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reader_that_has_seen_enough_is_no_fault(services):
+    command = f"{sys.executable} -m synthmill.cli datasets list --json | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 128 + signal.SIGPIPE)
+    assert done.stderr == ""
