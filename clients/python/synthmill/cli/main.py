@@ -39,10 +39,6 @@ def main() -> None:
     except SynthmillError as error:
         _explain(error)
         sys.exit(exit_code(error))
-    except BrokenPipeError:
-        # Whoever read the output has seen enough; nothing more can be written, not even by Python on its way out.
-        sys.stdout = None
-        sys.exit(signal_exit_code(signal.SIGPIPE))
     except OSError as error:
         print(f"synthmill: {error}", file=sys.stderr)
         sys.exit(FAULT)

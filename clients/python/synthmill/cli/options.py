@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
     from synthmill.client import Client
+
+N = TypeVar("N", int, float)
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Address = Annotated[
@@ -24,6 +26,34 @@ Address = Annotated[
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A parameter; may be repeated.")]
 Kind = Annotated[str, typer.Option("--kind", help="Kind of data; needed if more than one is installed.")]
 Detach = Annotated[bool, typer.Option("--detach", help="Print the job and do not wait for it.")]
+
+
+def number(name: str, kind: type[N], text: str, *, low: N | None = None, high: N | None = None) -> Any:
+    """Declares an option that is a number; a bad one raises an error of the tree, which names field and value.
+
+    Args:
+        name: the option, "--count".
+        kind: int or float.
+        text: its line of help.
+        low: least value allowed; None leaves that to the service.
+        high: greatest value allowed.
+    """
+    allowed = "an integer" if kind is int else "a number"
+    allowed += f" of at least {low}" if low is not None else ""
+    allowed += f" and at most {high}" if high is not None else ""
+
+    def parse(given: Any) -> N:
+        from synthmill.runtime.errors import InvalidField
+
+        try:
+            value = kind(given)
+        except ValueError:
+            raise InvalidField(name, given, allowed) from None
+        if (low is not None and value < low) or (high is not None and value > high):
+            raise InvalidField(name, given, allowed)
+        return value
+
+    return typer.Option(name, parser=parse, metavar="N", help=text)
 
 
 def connect(addresses: Sequence[str] | None) -> Client:
