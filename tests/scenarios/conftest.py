@@ -13,7 +13,7 @@ from synthmill.client import Client
 
 @pytest.fixture(scope="session")
 def services(tmp_path_factory) -> Iterator[Cluster]:
-    flags = {"training": ["--picture-interval-s", "0.2"]}
+    flags = {"training": ["--picture-interval-s", "0"]}
     folder = tmp_path_factory.mktemp("scenarios")
     with running_services(folder, "catalog", "training", "sampling", flags=flags) as cluster:
         yield cluster

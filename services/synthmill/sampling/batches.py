@@ -65,13 +65,13 @@ def agreeing_buckets(run: Run, buckets: Sequence[int], model: str) -> tuple[int,
 def plan_batches(count: int, buckets: Sequence[int]) -> list[int]:
     """Cuts a number of samples into batches; their sum is at least `count`, and only the last has room to spare.
 
-    A bucket is filled up when at least half of it is used; else smaller ones come first, which costs less.
+    A bucket is filled up when more than half of it is used, unless smaller ones fit without a rest, which costs less.
     """
     batches = []
     while count > 0:
         fitting = [bucket for bucket in buckets if bucket <= count]
         larger = next((bucket for bucket in buckets if bucket >= count), None)
-        if larger is not None and (not fitting or 2 * count >= larger):
+        if larger is not None and (not fitting or (2 * count > larger and count % fitting[-1])):
             return [*batches, larger]
         batches.append(fitting[-1])
         count -= fitting[-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tarfile
 
 import numpy as np
@@ -14,7 +15,7 @@ from unit.client.fakes.model import FILES, MODEL
 
 from synthmill.client import dataset_spec
 from synthmill.client.batches import join
-from synthmill.runtime.errors import DataLoss, InvalidField, NotFound, PermissionDenied
+from synthmill.runtime.errors import BadData, DataLoss, InvalidField, NotFound, PermissionDenied
 
 
 @pytest.fixture
@@ -72,6 +73,21 @@ def test_upload_of_a_folder_is_a_tar_of_it_and_the_same_each_time(client, servic
 def test_upload_of_nothing_is_refused(client, spec, tmp_path):
     with pytest.raises(InvalidField, match="nowhere"):
         client.catalog.upload_dataset(spec, tmp_path / "nowhere")
+
+
+def test_upload_that_cannot_be_read_says_so(client, services, spec, tmp_path):
+    (tmp_path / "pets").mkdir()
+    os.mkfifo(tmp_path / "pets/pipe")
+    with pytest.raises(BadData, match="pipe is neither a file"):
+        client.catalog.upload_dataset(spec, tmp_path / "pets")
+    assert services.catalog.uploads == []
+
+
+async def test_async_upload_that_cannot_be_read_says_so(async_client, spec, tmp_path):
+    (tmp_path / "pets").mkdir()
+    os.mkfifo(tmp_path / "pets/pipe")
+    with pytest.raises(BadData, match="pipe is neither a file"):
+        await async_client.catalog.upload_dataset(spec, tmp_path / "pets")
 
 
 def test_lists_go_on_over_pages(client):

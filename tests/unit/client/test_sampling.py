@@ -178,3 +178,12 @@ async def test_async_errors_are_typed(async_client):
         await async_client.sampling.sample("dragons")
     with pytest.raises(InvalidField):
         [batch async for batch in async_client.sampling.iter_batches(MODEL, 0)]
+
+
+async def test_blocking_client_works_where_a_loop_is_running(client, services):
+    services.sampling.faults.plan = [(2, BREAK)]
+    assert_same(collected(client.sampling.iter_batches(MODEL, 300)), expected(0, range(300)))
+    batches = client.sampling.iter_batches(MODEL, 1 << 40)
+    next(batches)
+    del batches
+    assert await asyncio.to_thread(services.sampling.ended.wait, 10)

@@ -39,7 +39,6 @@ def found():
         "map, 2 spawned workers",
         "iterable",
         "iterable, 2 forked workers",
-        "iterable, 2 spawned workers",
     ],
 )
 def test_every_sample_comes_once_whoever_reads(found, way):

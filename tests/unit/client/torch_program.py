@@ -31,7 +31,6 @@ def main() -> None:
         ("map, 2 spawned workers", dataset, 2, "spawn", False),
         ("iterable", stream, 0, None, None),
         ("iterable, 2 forked workers", stream, 2, "fork", None),
-        ("iterable, 2 spawned workers", stream, 2, "spawn", None),
     ):
         options = {"num_workers": workers, "multiprocessing_context": method, "timeout": 30 if workers else 0}
         loader = DataLoader(source, BATCH, shuffle=shuffle, **options)

@@ -18,7 +18,7 @@ from synthmill.cli.options import (
     Set,
     connect,
     is_local,
-    number,
+    number_option,
     parse_settings,
     resolve_kind,
 )
@@ -100,7 +100,7 @@ def show_dataset(name: Name, address: Address = None, as_json: Json = False) -> 
 @app.command("issues")
 def list_issues(
     name: Name,
-    limit: Annotated[int, number("--limit", int, "At most this many; 0 means all.", low=0)] = _SHOWN_ISSUES,
+    limit: Annotated[int, number_option("--limit", int, "At most this many; 0 means all.", low=0)] = _SHOWN_ISSUES,
     address: Address = None,
     as_json: Json = False,
 ) -> None:

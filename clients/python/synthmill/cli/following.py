@@ -19,6 +19,7 @@ def follow(client: Client, job: job_pb2.Job) -> job_pb2.Job:
         SynthmillError: the error that ended it.
     """
     with ProgressDisplay(job.name) as display:
+        display.say(f"{job.name}; it goes on if this command is stopped")
         return client.jobs.wait(job.name, on_event=lambda event: show_event(display, event))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from synthmill.cli.following import show_event
-from synthmill.cli.options import Address, Json, connect, number
+from synthmill.cli.options import Address, Json, connect, number_option
 from synthmill.cli.output import enum_name, pairs, show, table, to_json
 from synthmill.cli.progress import ProgressDisplay
 
@@ -29,7 +29,7 @@ Name = Annotated[str, typer.Argument(metavar="JOB", help="jobs/SERVICE-ID; jobs/
 def list_jobs(
     service: Annotated[str, typer.Option(help="Only jobs of this service.")] = "",
     state: Annotated[str, typer.Option(help="Only jobs in this state, such as RUNNING.")] = "",
-    limit: Annotated[int, number("--limit", int, "At most this many of each service.", low=1)] = _SHOWN_JOBS,
+    limit: Annotated[int, number_option("--limit", int, "At most this many of each service.", low=1)] = _SHOWN_JOBS,
     address: Address = None,
     as_json: Json = False,
 ) -> None:
@@ -52,7 +52,7 @@ def show_one(name: Name, address: Address = None, as_json: Json = False) -> None
 @app.command("watch")
 def watch(
     name: Name,
-    after: Annotated[int, number("--after", int, "Number of the last event already seen.", low=0)] = 0,
+    after: Annotated[int, number_option("--after", int, "Number of the last event already seen.", low=0)] = 0,
     address: Address = None,
     as_json: Json = False,
 ) -> None:

@@ -68,7 +68,8 @@ def _explain(error: SynthmillError) -> None:
         return
     message = " ".join(error.message.split())
     allowed = error.metadata.get("allowed", "")
-    hint = f" (allowed: {allowed})" if allowed and allowed not in message else ""
+    # Metadata are cut short where they are long; the message may have all of it.
+    hint = f" (allowed: {allowed})" if allowed.rstrip("…") not in message else ""
     print(f"synthmill: {message}{hint}", file=sys.stderr)
 
 

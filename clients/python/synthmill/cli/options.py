@@ -28,7 +28,7 @@ Kind = Annotated[str, typer.Option("--kind", help="Kind of data; needed if more 
 Detach = Annotated[bool, typer.Option("--detach", help="Print the job and do not wait for it.")]
 
 
-def number(name: str, kind: type[N], text: str, *, low: N | None = None, high: N | None = None) -> Any:
+def number_option(name: str, kind: type[N], text: str, *, low: N | None = None, high: N | None = None) -> Any:
     """Declares an option that is a number; a bad one raises an error of the tree, which names field and value.
 
     Args:

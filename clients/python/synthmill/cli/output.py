@@ -44,7 +44,8 @@ def pairs(values: Mapping[str, Any]) -> str:
     """Lays values out by name, without the empty ones."""
     shown = {name: value for name, value in values.items() if value not in ("", None, [], {})}
     width = max(map(len, shown), default=0)
-    return "\n".join(f"{name:<{width}}  {value}" for name, value in shown.items())
+    texts = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in shown.items()}
+    return "\n".join(f"{name:<{width}}  {text}" for name, text in texts.items())
 
 
 def enum_name(message: Message, field: str) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from synthmill.cli.options import Address, Json, connect, number
+from synthmill.cli.options import Address, Json, connect, number_option
 from synthmill.cli.output import show
 from synthmill.cli.progress import ProgressDisplay
 
@@ -18,10 +18,10 @@ def sample(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="NAME, or NAME/versions/N.")],
     out: Annotated[Path, typer.Option(help="Folder to make; one file if it ends in .npz, .parquet or .tar.")],
     count: Annotated[
-        int | None, number("--count", int, "Samples; by default all that the plan has, if it ends.")
+        int | None, number_option("--count", int, "Samples; by default all that the plan has, if it ends.")
     ] = None,
-    seed: Annotated[int, number("--seed", int, "Seed.")] = 0,
-    start: Annotated[int, number("--start", int, "Index of the first sample.")] = 0,
+    seed: Annotated[int, number_option("--seed", int, "Seed.")] = 0,
+    start: Annotated[int, number_option("--start", int, "Index of the first sample.")] = 0,
     labels: Annotated[
         str | None,
         typer.Option(metavar="PLAN", help="CLASS; CLASS=N,...; CLASS:WEIGHT,...; balance:datasets/NAME[=N]"),
@@ -29,7 +29,7 @@ def sample(
     format: Annotated[
         str, typer.Option(metavar="npz|parquet|webdataset|png", help="Format; by default what the path ends in.")
     ] = "",
-    truncation: Annotated[float | None, number("--truncation", float, "Scale of the latent vector.")] = None,
+    truncation: Annotated[float | None, number_option("--truncation", float, "Scale of the latent vector.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what was written there before.")] = False,
     address: Address = None,
     as_json: Json = False,

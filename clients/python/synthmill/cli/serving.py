@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from synthmill.cli.options import Json, number
+from synthmill.cli.options import Json, number_option
 from synthmill.runtime.addresses import DEFAULT_BASE_PORT, PORT_OFFSETS, default_address
 from synthmill.runtime.errors import FailedPrecondition, InvalidField
 
@@ -57,7 +57,7 @@ def up(
     ] = Path("synthmill-store"),
     base_port: Annotated[
         int,
-        number("--base-port", int, "The services listen just above this port.", low=1, high=LAST_BASE_PORT),
+        number_option("--base-port", int, "The services listen just above this port.", low=1, high=LAST_BASE_PORT),
     ] = DEFAULT_BASE_PORT,
     as_json: Json = False,
 ) -> None:

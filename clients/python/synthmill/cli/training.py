@@ -8,7 +8,7 @@ import typer
 
 from synthmill.cli.following import follow
 from synthmill.cli.jobs import show_job
-from synthmill.cli.options import Address, Json, Set, connect, number, parse_settings
+from synthmill.cli.options import Address, Json, Set, connect, number_option, parse_settings
 from synthmill.cli.output import show, table, to_json
 
 
@@ -17,7 +17,7 @@ def train(
     family: Annotated[str, typer.Option("--model", metavar="gan|vae", help="Family of the generator.")],
     name: Annotated[str, typer.Option("--name", help="Model to add a version to; DATASET-FAMILY by default.")] = "",
     settings: Set = None,
-    seed: Annotated[int, number("--seed", int, "Seed of everything random in the run.")] = 0,
+    seed: Annotated[int, number_option("--seed", int, "Seed of everything random in the run.")] = 0,
     request_id: Annotated[str, typer.Option(help="UUID; a second run with the same one gets the same job.")] = "",
     follow_it: Annotated[bool, typer.Option("--follow", help="Show progress until the model is there.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check and resolve the parameters.")] = False,

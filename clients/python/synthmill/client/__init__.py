@@ -32,8 +32,9 @@ from synthmill.client.training import AsyncTraining, Training
 from synthmill.client.virtual import SampleDataset
 
 if TYPE_CHECKING:
-    from synthmill.client.stream import SampleStream
+    from synthmill.client.stream import SampleStream as SampleStream
 
+# Without `SampleStream`, so that a star import needs no torch.
 __all__ = [
     "AsyncCatalog",
     "AsyncClient",
@@ -46,7 +47,6 @@ __all__ = [
     "Jobs",
     "RetryPolicy",
     "SampleDataset",
-    "SampleStream",
     "Sampling",
     "Settings",
     "Training",

@@ -13,7 +13,8 @@ import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
-from typing import Any, ParamSpec, TypeVar
+from types import TracebackType
+from typing import Any, Generic, ParamSpec, Self, TypeVar
 
 from synthmill.client import forking
 from synthmill.runtime.channels import connect, connect_sync
@@ -90,8 +91,8 @@ class AsyncEndpoint(Endpoint):
             call.cancel()
 
     async def upload(self, stub: type, method: str, requests: Iterable[Any], timeout_s: float) -> Any:
-        with self._located():
-            return await self._method(stub, method)(_in_thread(requests), timeout=timeout_s)
+        with self._located(), _Watched(requests) as watched:
+            return await self._method(stub, method)(_in_thread(watched), timeout=timeout_s)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -131,8 +132,8 @@ class BlockingEndpoint(Endpoint):
             call.cancel()
 
     async def upload(self, stub: type, method: str, requests: Iterable[Any], timeout_s: float) -> Any:
-        with self._located():
-            return self._method(stub, method)(iter(requests), timeout=timeout_s)
+        with self._located(), _Watched(requests) as watched:
+            return self._method(stub, method)(iter(watched), timeout=timeout_s)
 
     async def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
@@ -153,6 +154,30 @@ class BlockingEndpoint(Endpoint):
             forking.note_use()
             self._channel, self._owner = connect_sync(self.address), os.getpid()
         return getattr(stub(self._channel), method)
+
+
+class _Watched(Generic[T]):
+    """Items whose own error, which gRPC would hide behind one of its own, is raised at the end of the with block."""
+
+    def __init__(self, items: Iterable[T]) -> None:
+        self._items = items
+        self._error: Exception | None = None
+
+    def __iter__(self) -> Iterator[T]:
+        try:
+            yield from self._items
+        except Exception as error:
+            self._error = error
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._error is not None:
+            raise self._error from None
 
 
 async def _in_thread(items: Iterable[T]) -> AsyncIterator[T]:

@@ -33,11 +33,11 @@ class Upload:
         self.file_name = f"{path.resolve().name}.tar" if self._is_folder else path.name
 
     def sha256(self) -> str:
-        """Returns the digest of a file; empty for a folder, whose tar would have to be made twice."""
-        if self._is_folder:
-            return ""
-        with self._path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        """Returns the digest of the bytes, by which the service knows that all have come."""
+        digest = hashlib.sha256()
+        for piece in self.pieces():
+            digest.update(piece)
+        return digest.hexdigest()
 
     def pieces(self) -> Iterator[bytes]:
         """Yields the bytes in order, the same each time."""
@@ -70,6 +70,8 @@ def _tar_of(folder: Path) -> Iterator[bytes]:
 
 
 def _tar_member(path: Path, name: str) -> Iterator[bytes]:
+    if not path.is_file() and not path.is_symlink():
+        raise BadData(f"{path} is neither a file nor a folder nor a link", field="source", value=str(path))
     # A repeated upload must be the same bytes, so the file's times and owner stay out.
     entry = tarfile.TarInfo(name)
     if path.is_symlink():
