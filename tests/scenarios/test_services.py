@@ -32,20 +32,12 @@ def test_reflection_describes_every_service(services, service):
 @pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
 @pytest.mark.skipif(not (NODE_CLIENT / "node_modules").exists(), reason="run `make setup` for the Node client")
 def test_node_client_lists_models_and_streams_ten_thousand_samples(services, client, model):
-    command = [
-        "node",
-        "sample.js",
-        "--catalog",
-        services.address("catalog"),
-        "--sampling",
-        services.address("sampling"),
-    ]
-    done = subprocess.run(
-        [*command, "--model", model, "--count", "10000"], cwd=NODE_CLIENT, capture_output=True, text=True, timeout=90
-    )
+    command = ["node", "sample.js", "--model", model, "--count", "10000"]
+    for service in ("catalog", "sampling"):
+        command += [f"--{service}", services.address(service)]
+    done = subprocess.run(command, cwd=NODE_CLIENT, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 0, done.stderr
-    summary = json.loads(done.stdout.strip().splitlines()[-1])
-    assert summary["count"] == 10_000
+    assert json.loads(done.stdout)["count"] == 10_000
     assert model in done.stdout
 
 

@@ -115,8 +115,12 @@ class HyperParameters:
     Each field carries `metadata` made by `parameter()`. The learning package validates values against it.
     """
 
-    def resolve(self, schema: Schema) -> Self:
-        """Replaces the values that leave a choice to the schema; the networks take the result.
+    def resolve(self, schema: Schema, record_count: int = 0) -> Self:
+        """Replaces the values that leave a choice to the data; the networks take the result.
+
+        Args:
+            schema: the kind's schema of the records.
+            record_count: number of records to learn from; 0 if it is not known, which counts as few.
 
         Raises:
             FailedPrecondition: the family cannot learn data of this schema.

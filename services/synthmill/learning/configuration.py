@@ -12,14 +12,21 @@ from synthmill.kinds.registry import get_kind
 from synthmill.runtime.errors import InvalidField
 
 
-def resolve(kind: str, family: str, given: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
-    """Returns every hyper-parameter of a run by name: those given, defaults, and what the schema decides.
+def resolve(kind: str, family: str, given: Mapping[str, Any], schema: Schema, record_count: int = 0) -> dict[str, Any]:
+    """Returns every hyper-parameter of a run by name: those given, defaults, and what the data decide.
+
+    Args:
+        kind: kind of the records.
+        family: "gan", "vae".
+        given: hyper-parameters by name.
+        schema: the kind's schema of the records.
+        record_count: number of records to learn from; 0 if it is not known, which counts as few.
 
     Raises:
         InvalidField: unknown kind, family or name, or a value that is not allowed.
         FailedPrecondition: the family cannot learn data of this schema.
     """
-    return dataclasses.asdict(hyper_parameters(kind, family, given).resolve(schema))
+    return dataclasses.asdict(hyper_parameters(kind, family, given).resolve(schema, record_count))
 
 
 def hyper_parameters(kind: str, family: str, given: Mapping[str, Any]) -> HyperParameters:

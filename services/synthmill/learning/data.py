@@ -93,7 +93,12 @@ def make_order(columns: Columns, seed: int, label_count: int, balance_classes: b
     if label_count and balance_classes:
         labels = np.asarray(columns[LABEL])
         return Order(seed, [np.flatnonzero(labels == label) for label in range(label_count)])
-    return Order(seed, [np.arange(len(next(iter(columns.values()))))])
+    return Order(seed, [np.arange(count_records(columns))])
+
+
+def count_records(columns: Columns) -> int:
+    """Returns how many records columns have."""
+    return len(next(iter(columns.values())))
 
 
 def load(columns: Columns, rows: np.ndarray) -> Columns:

@@ -15,6 +15,7 @@ from synthmill.kinds.base import Columns
 from synthmill.kinds.registry import get_kind
 from synthmill.learning import card
 from synthmill.learning.checkpoint import write_atomically
+from synthmill.learning.data import count_records
 from synthmill.learning.draws import Stream, derive_seed
 from synthmill.learning.ema import recompute_batch_statistics
 from synthmill.learning.export import compare, export_sampler
@@ -93,10 +94,9 @@ def _weights(run: RunState) -> dict[str, torch.Tensor]:
 
 def _circumstances(task: TrainingTask, run: RunState, columns: Columns) -> dict[str, Any]:
     fabric = run.family.fabric
-    records = len(next(iter(columns.values())))
     counts = np.bincount(columns[LABEL], minlength=len(task.labels)) if task.labels else []
     return {
-        "records": records,
+        "records": count_records(columns),
         "records_by_class": {label: int(count) for label, count in zip(task.labels, counts, strict=True)},
         "steps": run.step,
         "seconds": run.elapsed_s,

@@ -15,7 +15,7 @@ from synthmill.kinds.base import Columns, HyperParameters, Kind
 from synthmill.kinds.registry import get_kind
 from synthmill.learning.checkpoint import read_checkpoint
 from synthmill.learning.configuration import hyper_parameters
-from synthmill.learning.data import make_order, open_columns
+from synthmill.learning.data import count_records, make_order, open_columns
 from synthmill.learning.devices import open_fabric
 from synthmill.learning.draws import Stream, derive_seed
 from synthmill.learning.ema import Ema
@@ -67,9 +67,10 @@ def train(
         Internal: the exported graph does not do what the network does.
     """
     kind = get_kind(task.kind)
-    parameters = hyper_parameters(task.kind, task.family, task.parameters).resolve(task.schema)
-    task = dataclasses.replace(task, parameters=dataclasses.asdict(parameters))
+    given = hyper_parameters(task.kind, task.family, task.parameters)
     columns = open_columns(task.columns, kind.columns(task.schema), len(task.labels))
+    parameters = given.resolve(task.schema, count_records(columns))
+    task = dataclasses.replace(task, parameters=dataclasses.asdict(parameters))
     with torch.random.fork_rng():
         fabric = open_fabric(machine)
         if not fabric.is_global_zero:

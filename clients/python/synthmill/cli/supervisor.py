@@ -77,6 +77,8 @@ class Service:
                 self._address = json.loads(line)["address"]
                 self._report(SERVING)
                 return True
+            # Its output has ended, so it is about to end, and then its status is known.
+            await asyncio.wait_for(self._process.wait(), STOP_WITHIN_S)
         self._report_failure()
         return False
 
@@ -97,6 +99,15 @@ class Service:
             self._process.kill()
             await self._process.wait()
         self._report(STOPPED)
+
+    async def _first_line(self) -> bytes:
+        """Returns its first line; empty once it has ended without one."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        line = await self._process.stdout.readline()
+        if not line:
+            await self._process.wait()
+        return line
 
     def _report(self, state: str) -> None:
         line = {"service": self._name, "address": self._address, "state": state}

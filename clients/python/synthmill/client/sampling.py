@@ -82,8 +82,7 @@ class AsyncSampling(ServiceClient):
             batch_size: samples in each batch but the last; None takes them as they arrive, in about 1 MiB.
 
         Raises:
-            Unavailable: the stream broke, and as many tries as `Settings.retry` allows brought nothing new.
-            And as `sample`.
+            Unavailable: as many tries as `Settings.retry` allows brought nothing new; else as `sample`.
         """
         if batch_size is not None and batch_size < 1:
             raise InvalidField("batch_size", batch_size, "at least 1")

@@ -10,6 +10,7 @@ from typing import Any
 from synthmill.client.catalog import AsyncCatalog
 from synthmill.client.labels import format_labels, to_label_plan
 from synthmill.client.sampling import AsyncSampling, Labels, Progress
+from synthmill.client.writers import Writer
 from synthmill.client.writers.encoding import Encoding
 from synthmill.client.writers.manifest import Recipe, Tally, describe_files, make_manifest, write_manifest
 from synthmill.client.writers.target import Target
@@ -64,29 +65,36 @@ class SampleWriting:
         if count is None:
             count = sum((await self.sampling.count_labels(version.name, seed=seed, labels=plan)).values())
         recipe = Recipe(seed, start_index, count, format_labels(plan) if plan else "", truncation)
-        encoding = Encoding.of_model(version, card.get("schema", {}))
-        batches = self.sampling.iter_batches(
-            version.name,
-            count,
-            batch_size=_BATCH_ROWS,
-            seed=seed,
-            start_index=start_index,
-            labels=plan,
-            truncation=truncation,
-            on_progress=on_progress,
-        )
         with target.staged() as folder:
-            tally = Tally(version)
+            encoding = Encoding.of_model(version, card.get("schema", {}))
             with contextlib.closing(target.writer(folder, encoding, count)) as writer:
-                async with contextlib.aclosing(batches):
-                    async for batch in batches:
-                        tally.add(batch)
-                        await self.sampling.work(writer.add, batch)
+                tally = await self._fill(writer, version, recipe, on_progress)
                 written = await self.sampling.work(writer.finish)
             files = await self.sampling.work(describe_files, folder, written)
             manifest = make_manifest(version, card, recipe, target.format, tally.by_name(), files)
             write_manifest(folder / target.manifest, manifest)
         return manifest
+
+    async def _fill(
+        self, writer: Writer, version: model_pb2.Model, recipe: Recipe, on_progress: Progress | None
+    ) -> Tally:
+        """Streams the samples of a recipe into a writer, and counts them."""
+        tally = Tally(version)
+        batches = self.sampling.iter_batches(
+            version.name,
+            recipe.count,
+            batch_size=_BATCH_ROWS,
+            seed=recipe.seed,
+            start_index=recipe.start_index,
+            labels=recipe.label_plan or None,
+            truncation=recipe.truncation,
+            on_progress=on_progress,
+        )
+        async with contextlib.aclosing(batches):
+            async for batch in batches:
+                tally.add(batch)
+                await self.sampling.work(writer.add, batch)
+        return tally
 
     async def _card(self, version: model_pb2.Model) -> dict[str, Any]:
         artifact = next((artifact for artifact in version.artifacts if artifact.name == CARD), None)

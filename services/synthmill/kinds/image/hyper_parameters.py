@@ -19,6 +19,9 @@ AUGMENT_POLICIES = ("auto", "none", "translation", "translation+cutout", "colour
 # Up to this side an image counts as small: one pixel is much of it, and a small network learns it.
 _SMALL_SIDE = 16
 
+# From here on a discriminator does not learn its records by heart within the default number of steps.
+_MANY_RECORDS = 10_000
+
 _STEPS = "training steps; 0 chooses by the image's size"
 _WIDTH = "channels at full resolution, more at lower ones; 0 chooses by the image's size"
 
@@ -32,13 +35,14 @@ class GanParameters(AdversarialParameters):
     spectral_norm: bool = parameter(True, "bound the Lipschitz constant of the discriminator's layers")
     diff_augment: str = parameter(
         "auto",
-        "differentiable augmentation of what the discriminator sees; auto chooses by the image's size",
+        "differentiable augmentation of what the discriminator sees; auto chooses by size and number of images",
         choices=AUGMENT_POLICIES,
     )
 
-    def resolve(self, schema: Schema) -> Self:
+    def resolve(self, schema: Schema, record_count: int = 0) -> Self:
         small = _is_small(schema)
-        policy = "none" if small else "translation"
+        # Many records need no augmentation, and on a small image even a shift by one pixel does harm.
+        policy = "none" if small or record_count >= _MANY_RECORDS else "translation"
         return dataclasses.replace(
             self,
             steps=self.steps or (4000 if small else 8000),
@@ -55,7 +59,7 @@ class VaeParameters(VariationalParameters):
     steps: int = parameter(0, _STEPS, minimum=0, maximum=100_000_000)
     width: int = parameter(0, _WIDTH, minimum=0, maximum=1024)
 
-    def resolve(self, schema: Schema) -> Self:
+    def resolve(self, schema: Schema, record_count: int = 0) -> Self:
         small = _is_small(schema)
         return dataclasses.replace(self, steps=self.steps or (3000 if small else 6000), width=self.width or 32)
 

@@ -26,6 +26,14 @@ def test_defaults_are_allowed_and_resolve_to_values_that_train(family):
     assert parse(FAMILIES[family], small).resolve(schema(8, 8)) == parse(FAMILIES[family], small)
 
 
+@pytest.mark.parametrize(
+    ("side", "records", "policy"),
+    [(28, 0, "translation"), (28, 500, "translation"), (28, 60_000, "none"), (8, 500, "none")],
+)
+def test_little_data_are_augmented_unless_a_pixel_is_much(side, records, policy):
+    assert resolve("image", "gan", {}, schema(side, side), records)["diff_augment"] == policy
+
+
 def test_given_values_are_kept():
     given = {"steps": "7", "width": 9, "diff_augment": "translation+cutout", "balance_classes": "false"}
     resolved = resolve("image", "gan", given, schema(8, 8))
