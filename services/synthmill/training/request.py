@@ -50,8 +50,9 @@ def make_spec(
         InvalidField: the family, the model's id or a hyper-parameter is not allowed.
         FailedPrecondition: the dataset cannot be trained on.
     """
-    resolved = resolve(dataset.kind, family, parameters, from_struct(dataset.schema))
-    if not any(split.name == SPLIT and split.record_count for split in dataset.splits):
+    record_count = sum(split.record_count for split in dataset.splits if split.name == SPLIT)
+    resolved = resolve(dataset.kind, family, parameters, from_struct(dataset.schema), record_count)
+    if not record_count:
         raise FailedPrecondition(f"{dataset.name} has no records in the split {SPLIT!r}", resource=dataset.name)
     missing = sorted(set(array_names(dataset).values()) - {artifact.name for artifact in dataset.artifacts})
     if missing:
