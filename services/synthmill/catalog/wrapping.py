@@ -74,7 +74,7 @@ def draw_samples(graph: bytes, info: GraphInfo, count: int) -> Columns:
         BadGraph: it cannot be run, or what comes out is not what it announces.
     """
     indices = np.arange(count, dtype=np.int64)
-    feeds: Columns = {"seed": np.array(0, np.uint64), "index": indices}
+    feeds: Columns = {"seed": np.array([0], np.uint64), "index": indices}
     if info.conditional:
         feeds["label"] = indices % len(info.metadata.labels)
     try:

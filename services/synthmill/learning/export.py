@@ -118,7 +118,7 @@ def compare(data: bytes, generator: nn.Module, learning: Learning, latent_size: 
         Internal: they differ by more than rounding explains.
     """
     index = np.arange(_CHECKED_SAMPLES)
-    feeds = {SEED: np.array(0, np.uint64), INDEX: index}
+    feeds = {SEED: np.array([0], np.uint64), INDEX: index}
     if label_count:
         feeds[LABEL] = index % label_count
     expected = draw_samples(generator, learning, latent_size, 0, index, feeds.get(LABEL))

@@ -78,11 +78,11 @@ class Engine:
         return self._run_batch(0, index, label, None)
 
     def _run_batch(self, seed: int, index: np.ndarray, label: np.ndarray | None, truncation: float | None) -> Columns:
-        feeds = {SEED: np.array(seed, np.uint64), INDEX: index}
+        feeds = {SEED: np.array([seed], np.uint64), INDEX: index}
         if label is not None:
             feeds[LABEL] = label
         if truncation is not None:
-            feeds[TRUNCATION] = np.array(truncation, np.float32)
+            feeds[TRUNCATION] = np.array([truncation], np.float32)
         began = time.perf_counter()
         outputs = self._session.run(list(self.signature.outputs), feeds)
         metrics.COMPUTE_SECONDS.labels(str(len(index))).observe(time.perf_counter() - began)

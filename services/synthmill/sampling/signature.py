@@ -15,7 +15,7 @@ from synthmill.runtime.errors import BadGraph
 SEED, INDEX, LABEL, TRUNCATION = "seed", "index", "label", "truncation"
 LABELS_KEY = "synthmill.labels"
 
-_INPUTS = {SEED: ("tensor(uint64)", 0), INDEX: ("tensor(int64)", 1), LABEL: ("tensor(int64)", 1)}
+_INPUTS = {SEED: ("tensor(uint64)", 1), INDEX: ("tensor(int64)", 1), LABEL: ("tensor(int64)", 1)}
 _DTYPES = {
     "tensor(bool)": np.bool_,
     "tensor(uint8)": np.uint8,

@@ -107,5 +107,5 @@ def draw(
     seed: int, index: Sequence[int] | np.ndarray, label: Sequence[int] | np.ndarray | None = None
 ) -> dict[str, np.ndarray]:
     """Returns the inputs of a sampler graph for some samples."""
-    feeds = {"seed": np.array(seed, np.uint64), "index": np.asarray(index, np.int64)}
+    feeds = {"seed": np.array([seed], np.uint64), "index": np.asarray(index, np.int64)}
     return feeds if label is None else feeds | {"label": np.asarray(label, np.int64)}

@@ -27,7 +27,7 @@ def draw(graph: bytes) -> tuple[np.ndarray, np.ndarray]:
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     index = np.arange(SYNTHETIC)
-    (images,) = session.run(None, {"seed": np.array(7, np.uint64), "index": index, "label": index % 10})
+    (images,) = session.run(None, {"seed": np.array([7], np.uint64), "index": index, "label": index % 10})
     return images, index % 10
 
 

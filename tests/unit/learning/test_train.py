@@ -168,7 +168,7 @@ def test_without_labels_the_model_is_unconditional(tmp_path):
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    (image,) = session.run(None, {"seed": np.array(1, np.uint64), "index": np.arange(3)})
+    (image,) = session.run(None, {"seed": np.array([1], np.uint64), "index": np.arange(3)})
     assert (image.dtype, image.shape) == (np.uint8, (3, 8, 8, 1))
     assert (image[0] != image[1]).any()
 

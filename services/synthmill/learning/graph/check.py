@@ -28,10 +28,10 @@ from synthmill.runtime.errors import BadGraph
 MAX_SAMPLE_BYTES = 3 << 20
 
 _INPUT_TYPES = {
-    SEED: (TensorProto.UINT64, 0),
-    INDEX: (TensorProto.INT64, 1),
-    LABEL: (TensorProto.INT64, 1),
-    TRUNCATION: (TensorProto.FLOAT, 0),
+    SEED: TensorProto.UINT64,
+    INDEX: TensorProto.INT64,
+    LABEL: TensorProto.INT64,
+    TRUNCATION: TensorProto.FLOAT,
 }
 _OUTPUT_TYPES = frozenset("?BHILQbhilqefdO")
 
@@ -101,11 +101,10 @@ def _check_inputs(graph: onnx.GraphProto) -> set[str]:
         raise BadGraph(f"the input {TRUNCATION} must have a default")
     for value in graph.input:
         tensor = value.type.tensor_type
-        data_type, rank = _INPUT_TYPES[value.name]
-        free = all(extent is None for extent in extents(tensor))
-        if tensor.elem_type != data_type or len(tensor.shape.dim) != rank or not free:
+        data_type = _INPUT_TYPES[value.name]
+        if tensor.elem_type != data_type or extents(tensor) != [None]:
             wanted = TensorProto.DataType.Name(data_type).lower()
-            raise BadGraph(f"the input {value.name} must be {wanted}, {'[N]' if rank else 'a scalar'}")
+            raise BadGraph(f"the input {value.name} must be {wanted} of one free axis")
     return names
 
 

@@ -23,6 +23,8 @@ MIN_OPSET, MAX_OPSET = 17, 22
 MAX_IR_VERSION = 10
 
 BATCH_AXIS = "N"
+# Of length 1 or N.
+_SHARED_AXIS = "S"
 _LATENT_TYPES = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
 _PREFIX = "generator/"
 
@@ -32,8 +34,9 @@ def compose(
 ) -> onnx.ModelProto:
     """Makes a sampler graph from a generator.
 
-    The result takes `seed` (uint64 scalar), `index` (int64 [N]), `label` (int64 [N]) if the generator has labels, and
-    `truncation` (float32 scalar that scales the latent vector, 1 unless it is fed). Its outputs are the generator's.
+    The result takes `seed` (uint64 [S]), `index` (int64 [N]), `label` (int64 [N]) if the generator has labels, and
+    `truncation` (float32 [S] that scales the latent vector, 1 unless it is fed). S is 1 or N: one value for all
+    samples, or one for each, so that requests of different seeds share a batch. The outputs are the generator's.
 
     Args:
         generator: takes the latent vector, float [N, D] or [N, D, 1, ...], and optionally labels, int64 [N]; its
@@ -58,9 +61,10 @@ def compose(
 
     size = math.prod(latent_shape)
     builder = GraphBuilder("noise")
-    scaled = builder.add("Mul", noise.add_noise(builder, SEED, INDEX, size), TRUNCATION)
-    shaped = builder.add("Reshape", scaled, builder.constant([-1, *latent_shape], np.int64))
-    builder.add("Cast", shaped, output=_PREFIX + latent, to=latent_type)
+    drawn = noise.add_noise(builder, SEED, INDEX, TRUNCATION, size)
+    if len(latent_shape) > 1:
+        drawn = builder.add("Reshape", drawn, builder.constant([-1, *latent_shape], np.int64))
+    builder.add("Cast", drawn, output=_PREFIX + latent, to=latent_type)
 
     result = onnx.ModelProto(ir_version=MAX_IR_VERSION, producer_name="synthmill", opset_import=body.opset_import)
     result.graph.CopyFrom(_join(builder, body.graph, conditional))
@@ -164,14 +168,14 @@ def _with_subgraphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
 
 def _join(builder: GraphBuilder, body: onnx.GraphProto, conditional: bool) -> onnx.GraphProto:
     inputs = [
-        helper.make_tensor_value_info(SEED, TensorProto.UINT64, []),
+        helper.make_tensor_value_info(SEED, TensorProto.UINT64, [_SHARED_AXIS]),
         helper.make_tensor_value_info(INDEX, TensorProto.INT64, [BATCH_AXIS]),
     ]
     if conditional:
         inputs.append(helper.make_tensor_value_info(LABEL, TensorProto.INT64, [BATCH_AXIS]))
-    inputs.append(helper.make_tensor_value_info(TRUNCATION, TensorProto.FLOAT, []))
+    inputs.append(helper.make_tensor_value_info(TRUNCATION, TensorProto.FLOAT, [_SHARED_AXIS]))
     # An input with an initializer of the same name is optional: the initializer is its default.
-    truncation = helper.make_tensor(TRUNCATION, TensorProto.FLOAT, [], [1.0])
+    truncation = helper.make_tensor(TRUNCATION, TensorProto.FLOAT, [1], [1.0])
     for output in body.output:
         for axis in output.type.tensor_type.shape.dim[:1]:
             axis.dim_param = BATCH_AXIS
