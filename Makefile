@@ -15,6 +15,7 @@ BUF := .venv-protos/bin/buf
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 CONSTRAINTS ?= requirements/constraints.txt
 CLIENT_CONSTRAINTS := requirements/client-oldest.txt requirements/client-constraints.txt
+TRITON_REQUIREMENTS := requirements/triton.txt
 
 checksum = $(firstword $(shell cat $(1) | cksum))
 CLIENT_SOURCES := $(sort $(shell find clients/python services -name '*.py' -o -name '*.pyi'))
@@ -22,6 +23,7 @@ CLIENT_SOURCES := $(sort $(shell find clients/python services -name '*.py' -o -n
 DEV_STAMP := .make/dev-$(call checksum,pyproject.toml $(CONSTRAINTS))
 PROTOS_STAMP := .make/protos-$(call checksum,requirements/protos.txt)
 CLIENT_STAMP := .make/client-$(call checksum,pyproject.toml $(CLIENT_CONSTRAINTS) $(CLIENT_SOURCES))
+TRITON_STAMP := .make/triton-$(call checksum,$(TRITON_REQUIREMENTS))
 NODE_STAMP := .make/node-$(call checksum,clients/node/package.json clients/node/package-lock.json)
 
 ##@ Use
@@ -39,7 +41,7 @@ demo: $(DEV_STAMP) ## Run the whole path on real digits: import, train, export, 
 ##@ Develop
 
 .PHONY: setup
-setup: $(DEV_STAMP) $(PROTOS_STAMP) $(CLIENT_STAMP) $(NODE_STAMP) ## Install everything that the other targets need
+setup: $(DEV_STAMP) $(PROTOS_STAMP) $(CLIENT_STAMP) $(TRITON_STAMP) $(NODE_STAMP) ## Install everything that the other targets need
 
 .PHONY: format
 format: $(DEV_STAMP) $(PROTOS_STAMP) ## Format Python and protos, fix what can be fixed
@@ -71,7 +73,7 @@ lock: ## Resolve the newest versions and write them to requirements/
 
 .PHONY: clean
 clean: ## Remove everything that was made here: environments, stamps, caches, outputs
-	@rm -rf .make .venv .venv-protos .venv-client6 .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .make .venv .venv-protos .venv-client6 .venv-triton .pytest_cache .ruff_cache .hypothesis
 	@rm -rf clients/node/node_modules dist demo-out bench-out
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -92,7 +94,7 @@ bench: $(DEV_STAMP) ## Measure throughput and memory on this machine
 
 # A virtual environment, and the stamp that says what is in it.
 
-.venv/bin/python .venv-protos/bin/python .venv-client6/bin/python:
+.venv/bin/python .venv-protos/bin/python .venv-client6/bin/python .venv-triton/bin/python:
 	@scripts/create_venv.sh $(@:/bin/python=)
 
 $(DEV_STAMP): .venv/bin/python
@@ -109,6 +111,15 @@ $(CLIENT_STAMP): .venv-client6/bin/python
 	@echo "Installing the client alone, on its oldest gRPC and protobuf, into .venv-client6"
 	@.venv-client6/bin/python $(PIP_INSTALL) $(addprefix --constraint ,$(CLIENT_CONSTRAINTS)) .
 	@$(call stamp,client)
+
+# A stock client of the Open Inference Protocol; without its registry, the rest can still be tested.
+$(TRITON_STAMP): .venv-triton/bin/python
+	@echo "Installing a stock tritonclient into .venv-triton"; \
+	if .venv-triton/bin/python $(PIP_INSTALL) --requirement $(TRITON_REQUIREMENTS); then \
+	    $(call stamp,triton); \
+	else \
+	    echo "tritonclient could not be installed: its tests will be skipped" >&2; \
+	fi
 
 # The Node client is an example; without npm, or without its registry, the rest can still be tested.
 $(NODE_STAMP):

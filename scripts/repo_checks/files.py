@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-GENERATED = "clients/python/synthmill/v1/"
+GENERATED = ("clients/python/synthmill/v1/", "clients/python/synthmill/oip/")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,13 +15,15 @@ _BELOW_LEARNING = {"kinds", *_BELOW_KINDS}
 _BELOW_SERVICES = {"learning", *_BELOW_LEARNING}
 MAY_IMPORT = {
     "v1": set(),
+    "oip": set(),
     "runtime": {"v1"},
     "kinds": _BELOW_KINDS,
     "learning": _BELOW_LEARNING,
     **dict.fromkeys(("catalog", "augmentation", "training", "evaluation", "pipeline"), _BELOW_SERVICES),
-    "sampling": _BELOW_SERVICES - {"kinds"},
+    "sampling": {"oip", *_BELOW_SERVICES} - {"kinds"},
     "client": _BELOW_LEARNING,
-    "cli": {"client", *_BELOW_LEARNING},
+    "bench": {"client", *_BELOW_KINDS},
+    "cli": {"bench", "client", *_BELOW_LEARNING},
 }
 
 _TRAINING = ("torch", "lightning_fabric")

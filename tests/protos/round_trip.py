@@ -10,6 +10,7 @@ import importlib
 import json
 import pkgutil
 from collections.abc import MutableMapping, MutableSequence
+from types import ModuleType
 
 import google.protobuf
 import grpc
@@ -17,6 +18,7 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor
 from google.protobuf.message import Message
 
+import synthmill.oip.v1
 import synthmill.v1
 
 _MAX_DEPTH = 3
@@ -33,8 +35,7 @@ _NUMBERS = {
 
 def main() -> None:
     """Imports all stubs, then fills and compares every message of theirs."""
-    names = sorted(module.name for module in pkgutil.iter_modules(synthmill.v1.__path__))
-    modules = [importlib.import_module(f"synthmill.v1.{name}") for name in names]
+    modules = [module for package in (synthmill.v1, synthmill.oip.v1) for module in _modules(package)]
     files = [module.DESCRIPTOR for module in modules if hasattr(module, "DESCRIPTOR")]
     digest, messages = hashlib.sha256(), 0
     for descriptor in (item for file in files for item in _messages(file)):
@@ -47,6 +48,11 @@ def main() -> None:
         messages += 1
     versions = {"grpc": grpc.__version__, "protobuf": google.protobuf.__version__}
     print(json.dumps({**versions, "modules": len(modules), "messages": messages, "sha256": digest.hexdigest()}))
+
+
+def _modules(package: ModuleType) -> list[ModuleType]:
+    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    return [importlib.import_module(f"{package.__name__}.{name}") for name in names]
 
 
 def _messages(file: FileDescriptor) -> list[Descriptor]:

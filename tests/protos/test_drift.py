@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-STUBS = ROOT / "clients" / "python" / "synthmill" / "v1"
+STUBS = Path("clients", "python", "synthmill")
 
 
 @pytest.fixture
@@ -17,7 +17,8 @@ def copy(tmp_path) -> Path:
     """Protos and stubs, laid out as in the repository."""
     shutil.copytree(ROOT / "protos", tmp_path / "protos")
     ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(STUBS, tmp_path / "clients" / "python" / "synthmill" / "v1", ignore=ignore)
+    for package in ("v1", "oip"):
+        shutil.copytree(ROOT / STUBS / package, tmp_path / STUBS / package, ignore=ignore)
     return tmp_path
 
 
@@ -35,6 +36,12 @@ def test_modified_stub_is_noticed(protos_python, copy):
 def test_missing_stub_is_noticed(protos_python, copy):
     (copy / "clients/python/synthmill/v1/job_pb2_grpc.py").unlink()
     assert_noticed(protos_python, copy, "job_pb2_grpc.py")
+
+
+def test_modified_stub_of_the_inference_protocol_is_noticed(protos_python, copy):
+    stub = copy / "clients/python/synthmill/oip/v1/tensor_pb2.pyi"
+    stub.write_text(stub.read_text() + "\nEXTRA: int\n")
+    assert_noticed(protos_python, copy, "oip/v1/tensor_pb2.pyi")
 
 
 def test_stub_without_proto_is_noticed(protos_python, copy):

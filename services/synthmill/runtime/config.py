@@ -21,6 +21,8 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 MIB = 1024 * 1024
 DEFAULT_LOCAL_FOLDER = "synthmill-local"
 
+_SWITCH = {"true": True, "on": True, "false": False, "off": False}
+
 
 def setting(default: Any, text: str) -> Any:
     """Declares a setting with its default and its line of help."""
@@ -150,10 +152,12 @@ def _from_file(path: str, fields: Mapping[str, dataclasses.Field]) -> dict[str, 
 def _convert(field: dataclasses.Field, value: Any, source: str) -> Any:
     wanted = type(field.default)
     try:
+        if wanted is bool:
+            return _SWITCH[str(value).lower()]
         converted = wanted(value)
         if isinstance(value, bool) or (wanted is float and not math.isfinite(converted)):
             raise ValueError
-    except (ValueError, TypeError):
-        words = {int: "an integer", float: "a finite number", str: "text"}
+    except (KeyError, ValueError, TypeError):
+        words = {bool: "true or false", int: "an integer", float: "a finite number", str: "text"}
         raise InvalidField(source, value, words[wanted]) from None
     return converted

@@ -10,6 +10,7 @@
     ├── BadGraph             INVALID_ARGUMENT     an ONNX file breaks the rules
     ├── DataLoss             DATA_LOSS            stored bytes are missing or damaged
     ├── ResourceExhausted    RESOURCE_EXHAUSTED   a limit was reached
+    ├── Overloaded           RESOURCE_EXHAUSTED   too much is asked for at the moment; says when to try again
     ├── Unavailable          UNAVAILABLE          draining or not ready
     ├── StaleLease           ABORTED              a newer worker has taken over
     ├── Cancelled            CANCELLED            stopped on request
@@ -117,6 +118,25 @@ class ResourceExhausted(SynthmillError):
 
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
     reason = "RESOURCE_EXHAUSTED"
+
+
+class Overloaded(SynthmillError):
+    """More is asked for than can be done at the moment; trying again later helps.
+
+    Args:
+        retry_after_s: seconds after which it may help.
+    """
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "OVERLOADED"
+
+    def __init__(self, message: str, *, retry_after_s: float, **metadata: object) -> None:
+        super().__init__(message, retry_after_s=f"{retry_after_s:.3f}", **metadata)
+
+    @property
+    def retry_after_s(self) -> float:
+        """Seconds after which trying again may help."""
+        return float(self.metadata.get("retry_after_s", 0.0))
 
 
 class Unavailable(SynthmillError):

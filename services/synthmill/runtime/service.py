@@ -44,11 +44,13 @@ class Mount:
         service_name: full name, "synthmill.v1.CatalogService".
         add: generated function that adds a servicer to a server.
         servicer: its implementation.
+        reflected: whether reflection lists it; false for a name that no message of ours describes.
     """
 
     service_name: str
     add: Callable[[Any, grpc.aio.Server], None]
     servicer: object
+    reflected: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +114,7 @@ def _mount(server: grpc.aio.Server, assembly: Assembly) -> health_aio.HealthServ
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     for mount in assembly.mounts:
         mount.add(mount.servicer, server)
-    names = [mount.service_name for mount in assembly.mounts]
+    names = [mount.service_name for mount in assembly.mounts if mount.reflected]
     reflection.enable_server_reflection([*names, "grpc.health.v1.Health", reflection.SERVICE_NAME], server)
     return health
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import grpc
-from google.protobuf import any_pb2
+from google.protobuf import duration_pb2
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
@@ -31,11 +31,15 @@ _BY_CODE: dict[grpc.StatusCode, type[SynthmillError]] = {
 
 
 def to_details(error: SynthmillError) -> bytes:
-    """Returns a serialised google.rpc.Status with an ErrorInfo, the value of `DETAILS_KEY`."""
-    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
-    packed = any_pb2.Any()
-    packed.Pack(info)
-    status = status_pb2.Status(code=error.code.value[0], message=error.message, details=[packed])
+    """Returns a serialised google.rpc.Status with an ErrorInfo, and a RetryInfo if the error says when to try again."""
+    details = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)]
+    if isinstance(error, errors.Overloaded):
+        delay = duration_pb2.Duration()
+        delay.FromMilliseconds(round(error.retry_after_s * 1000))
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    status = status_pb2.Status(code=error.code.value[0], message=error.message)
+    for detail in details:
+        status.details.add().Pack(detail)
     return status.SerializeToString()
 
 

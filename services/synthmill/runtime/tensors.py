@@ -43,12 +43,17 @@ def data_type_of(dtype: np.dtype) -> int:
         raise InvalidField("dtype", dtype, "bool, integers, floats of 2, 4 or 8 bytes, strings") from None
 
 
+def wire_dtype(data_type: int) -> np.dtype | None:
+    """Returns the little-endian NumPy dtype of a data type; None for strings."""
+    return _TO_NUMPY.get(data_type)
+
+
 def to_tensor(name: str, array: np.ndarray) -> tensor_pb2.Tensor:
     """Packs an array of any shape as row-major little-endian bytes."""
     array = np.asarray(array)
     data_type = data_type_of(array.dtype)
     if data_type == tensor_pb2.DATA_TYPE_STRING:
-        data = _pack_strings(array.ravel())
+        data = pack_strings(array.ravel())
     else:
         data = array.astype(_TO_NUMPY[data_type], order="C", copy=False).tobytes()
     return tensor_pb2.Tensor(name=name, data_type=data_type, shape=array.shape, data=data)
@@ -100,7 +105,8 @@ def to_column_specs(columns: Mapping[str, tuple[np.dtype, Iterable[int]]]) -> li
     ]
 
 
-def _pack_strings(values: np.ndarray) -> bytes:
+def pack_strings(values: np.ndarray) -> bytes:
+    """Returns strings as UTF-8, each preceded by its length in bytes as a little-endian uint32."""
     parts = []
     for value in values:
         encoded = str(value).encode()

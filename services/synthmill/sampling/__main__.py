@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 from synthmill.runtime.channels import connect
 from synthmill.runtime.service import Assembly, Drain, Mount, run_service
 from synthmill.runtime.store import ObjectStore
+from synthmill.sampling.admission import Admission
 from synthmill.sampling.catalog import Catalog
 from synthmill.sampling.config import SamplingConfig
 from synthmill.sampling.loading import engine_opener
 from synthmill.sampling.models import ModelRegistry
+from synthmill.sampling.oip import servicer as oip
 from synthmill.sampling.providers import session_opener
 from synthmill.sampling.sampler import Sampler
-from synthmill.sampling.servicer import SamplingServicer
-from synthmill.v1 import sampling_service_pb2_grpc
+from synthmill.sampling.scheduler import Scheduler
+from synthmill.sampling.servicer import SERVICE, SamplingServicer, add_sampling_servicer
 
-# The one being sent, and the next one.
-_LEAST_AHEAD = 2
+# Chunks computed ahead of a stream: one for each worker and one that is ready, but no more than a stalled reader may
+# hold for good.
+_MAX_AHEAD = 6
+_MIB = 1 << 20
 
 
 def build(config: SamplingConfig, drain: Drain) -> Assembly:
@@ -25,13 +27,19 @@ def build(config: SamplingConfig, drain: Drain) -> Assembly:
     channel = connect(config.catalog_address)
     catalog = Catalog(channel, config.fresh_s)
     open_engine = engine_opener(ObjectStore(config.store_url), session_opener(config.threads), config.wanted_providers)
-    models = ModelRegistry(catalog, open_engine, config.max_models)
-    executor = ThreadPoolExecutor(config.worker_count, thread_name_prefix="sampling")
-    sampler = Sampler(models, catalog, executor, max(_LEAST_AHEAD, config.worker_count), drain)
-    add = sampling_service_pb2_grpc.add_SamplingServiceServicer_to_server
+    models = ModelRegistry(catalog, open_engine, config.max_models, config.model_memory_mb * _MIB)
+    scheduler = Scheduler(config.worker_count, config.batch_delay_ms / 1000)
+    admission = Admission(config.max_wait_s, config.answer_memory_mb * _MIB, config.worker_count)
+    ahead = min(config.worker_count + 1, _MAX_AHEAD)
+    sampler = Sampler(models, catalog, scheduler, admission, ahead, drain)
+    inference = oip.InferenceServicer(models, catalog, sampler, drain, system_shared_memory=config.system_shared_memory)
     return Assembly(
-        mounts=[Mount("synthmill.v1.SamplingService", add, SamplingServicer(models, sampler))],
-        stop=[channel.close],
+        mounts=[
+            Mount(SERVICE, add_sampling_servicer, SamplingServicer(models, sampler)),
+            # Clients bring their own messages for this one; reflection would offer ours under another name.
+            Mount(oip.SERVICE_NAME, oip.add_to_server, inference, reflected=False),
+        ],
+        stop=[channel.close, scheduler.stop],
     )
 
 

@@ -4,19 +4,22 @@ The last bit of a float may depend on the size of the batch: kernels are picked 
 round the elements left over at the end of an array in another way than the rest. So a graph is only ever run with a few
 batch sizes, the buckets; a request is cut into them and the last one is filled up.
 
-All of them are multiples of 16, the floats of the widest vector registers in use, so that nothing is left over.
-Measured on ONNX Runtime 1.32 with AVX2: Log, Sin, Softplus and Elu differ in up to 1 % of the values between batches of
-1, 2, 3 or 7 and batches of 1024, and in none between multiples of 8. A finished column of bytes hides such a difference
-nearly always, hence these sizes are not even tried.
+Measured on ONNX Runtime 1.32 on x86-64: Gemm, MatMul, Conv and most functions give the same bits for batches of 1, 2,
+3, 5 and 64; Log, Sin, Cos, Softplus and Elu differ in up to 1 % of the values, unless the array's length is a multiple
+of the vector's. A finished column of bytes hides such a difference nearly always, so that a comparison would not find
+it. Hence a graph says itself which batch its operators make safe, and smaller ones are not even tried.
 
-When a model is loaded, all buckets compute the same probe samples at different places in the batch; a bucket whose
-bytes differ from the reference, the largest one that agrees with itself, is not used.
+When a model is loaded, the buckets compute the same probe samples at different places in the batch; a bucket whose
+bytes differ from those of the reference is not used. The reference is the same on every replica, however fast it is, so
+replicas agree; which of the agreeing buckets are put to use depends on what they cost.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -24,64 +27,128 @@ Columns = dict[str, np.ndarray]
 Run = Callable[[np.ndarray], Columns]
 """Computes one batch: int64 (B,) indices to columns of B samples."""
 
-BUCKETS = (16, 64, 256, 1024)
+BUCKETS = (1, 4, 16, 64, 256, 1024)
 
 # A batch makes at most this much, so that one of large samples takes no longer than one of many small samples.
 _MAX_BATCH_BYTES = 1 << 20
-# Batches that a small bucket computes of the probe.
+# Fewest samples that a bucket is compared by, unless that takes more batches than a few.
+_PROBE_SAMPLES = 256
 _PROBE_BATCHES = 16
+# Large enough for the usual kernels, and soon done by the slowest models.
+_REFERENCE = 64
+# Enough rounds for the least time to be that of an idle machine, and an end for slow models.
+_TIMING_ROUNDS = 15
+_TIMING_S = 0.3
+# A batch that takes longer lets urgent requests wait for too long.
+_MAX_BATCH_S = 0.025
+# A bucket that costs this much more per sample than the best one is as good, and gives way sooner.
+_GOOD_ENOUGH = 1.03
+_FAIR_ENOUGH = 1.15
 
 _log = logging.getLogger(__name__)
 
 
-def usable_buckets(sample_bytes: int) -> tuple[int, ...]:
+def usable_buckets(sample_bytes: int, smallest: int = 1) -> tuple[int, ...]:
     """Returns the batch sizes for samples of a size, ascending; they depend on nothing else, so replicas agree.
 
-    Samples so large that even the smallest bucket is too much are computed one at a time.
+    Args:
+        sample_bytes: size of a sample; those so large that even the smallest bucket is too much come one at a time.
+        smallest: size below which the graph's operators may round in another way.
     """
-    return tuple(bucket for bucket in BUCKETS if bucket * sample_bytes <= _MAX_BATCH_BYTES) or (1,)
+    safe = [bucket for bucket in BUCKETS if bucket >= smallest]
+    return tuple(bucket for bucket in safe if bucket * sample_bytes <= _MAX_BATCH_BYTES) or (1,)
 
 
-def agreeing_buckets(run: Run, buckets: Sequence[int], model: str) -> tuple[int, ...]:
-    """Runs every bucket, and returns those that give each probe sample the same bytes; never none.
+def reference_bucket(buckets: Sequence[int], exact_kernels: bool) -> int:
+    """Returns the bucket that the others are compared with.
+
+    Args:
+        buckets: batch sizes in ascending order.
+        exact_kernels: whether the provider's kernels hardly depend on the batch; if they do, the largest bucket is the
+            reference, since it is the one that must not be lost.
+    """
+    return max(bucket for bucket in buckets if bucket <= _REFERENCE) if exact_kernels else buckets[-1]
+
+
+def measure_buckets(run: Run, buckets: Sequence[int], reference: int, model: str) -> dict[int, float]:
+    """Runs the buckets and returns the seconds that a batch takes, for those that give each sample the same bytes.
+
+    Buckets above the reference that would take far too long are left out without a trial. One that depends on the place
+    in the batch cannot be the reference; the next smaller one is then. Never returns nothing.
 
     Args:
         run: computes a batch.
         buckets: batch sizes in ascending order.
+        reference: the one that the others are compared with.
         model: name for the log.
     """
-    candidates = list(buckets)
-    probe = np.arange(candidates[-1], dtype=np.int64)
-    reference = run(probe)
-    while len(candidates) > 1 and not _matches(run, reference, candidates[-1]):
-        _log.warning("%s: batches of %d depend on the place in the batch and are not used", model, candidates.pop())
-        reference = run(probe[: candidates[-1]])
-    agreeing = [bucket for bucket in candidates[:-1] if _matches(run, reference, bucket)]
-    for bucket in sorted(set(candidates[:-1]) - set(agreeing)):
-        _log.warning("%s: batches of %d differ from batches of %d and are not used", model, bucket, candidates[-1])
-    return (*agreeing, candidates[-1])
+    seconds: dict[int, float] = {}
+
+    def timed(index: np.ndarray) -> Columns:
+        began = time.perf_counter()
+        columns = run(index)
+        elapsed_s = time.perf_counter() - began
+        seconds[len(index)] = min(elapsed_s, seconds.get(len(index), elapsed_s))
+        return columns
+
+    expected = _compute_reference(timed, reference)
+    while not _matches(timed, expected, reference) and reference > buckets[0]:
+        _log.warning("%s: batches of %d depend on the place in the batch and are not used", model, reference)
+        buckets = [bucket for bucket in buckets if bucket < reference]
+        reference = buckets[-1]
+        expected = _compute_reference(timed, reference)
+    kept = [reference]
+    for bucket in sorted(set(buckets) - {reference}):
+        if seconds[reference] * bucket / reference > 2 * _MAX_BATCH_S and bucket > reference:
+            continue
+        if _matches(timed, expected, bucket):
+            kept.append(bucket)
+        else:
+            _log.warning("%s: batches of %d differ from batches of %d and are not used", model, bucket, reference)
+    _time_in_turns(timed, sorted(kept))
+    return {bucket: seconds[bucket] for bucket in sorted(kept)}
 
 
-def plan_batches(count: int, buckets: Sequence[int]) -> list[int]:
-    """Cuts a number of samples into batches; their sum is at least `count`, and only the last has room to spare.
+class BatchPlanner:
+    """Cuts numbers of samples into batches, by what each bucket was measured to cost.
 
-    A bucket is filled up when more than half of it is used, unless smaller ones fit without a rest, which costs less.
+    Args:
+        seconds: time of a batch by bucket.
+
+    Attributes:
+        bulk: bucket for long runs: the cheapest per sample that is over soon.
+        urgent: bucket that requests are gathered up to: the smallest that costs hardly more.
+        seconds_per_sample: cost in the bulk bucket.
     """
-    batches = []
-    while count > 0:
-        fitting = [bucket for bucket in buckets if bucket <= count]
-        larger = next((bucket for bucket in buckets if bucket >= count), None)
-        if larger is not None and (not fitting or (2 * count > larger and count % fitting[-1])):
-            return [*batches, larger]
-        batches.append(fitting[-1])
-        count -= fitting[-1]
-    return batches
 
+    def __init__(self, seconds: Mapping[int, float]) -> None:
+        quick = {bucket: s for bucket, s in seconds.items() if s <= _MAX_BATCH_S} or {
+            min(seconds): seconds[min(seconds)]
+        }
+        cost = {bucket: s / bucket for bucket, s in quick.items()}
+        best = min(cost.values())
+        self._seconds = quick
+        self.bulk = min(bucket for bucket in cost if cost[bucket] <= best * _GOOD_ENOUGH)
+        self.urgent = min(bucket for bucket in cost if cost[bucket] <= best * _FAIR_ENOUGH)
+        self.seconds_per_sample = cost[self.bulk]
+        self._plan_rest = functools.cache(self._cheapest)
 
-def whole_batches(count: int, buckets: Sequence[int]) -> int:
-    """Returns the greatest number up to `count` that batches of one bucket make; at least the smallest bucket."""
-    bucket = max((bucket for bucket in buckets if bucket <= count), default=buckets[0])
-    return max(count // bucket, 1) * bucket
+    def plan(self, count: int) -> list[int]:
+        """Cuts a number of samples into batches; their sum is at least `count`, and only the last has room to spare."""
+        whole, rest = divmod(count, self.bulk)
+        return [self.bulk] * whole + list(self._plan_rest(rest))
+
+    def _cheapest(self, count: int) -> tuple[int, ...]:
+        """Returns the cheapest batches for fewer samples than the bulk bucket holds."""
+        if not count:
+            return ()
+        filled = min(bucket for bucket in self._seconds if bucket >= count)
+        smaller = [bucket for bucket in self._seconds if bucket < count]
+        if not smaller:
+            return (filled,)
+        whole, rest = divmod(count, max(smaller))
+        cut = (max(smaller),) * whole + self._plan_rest(rest)
+        return min((filled,), cut, key=lambda batches: sum(self._seconds[bucket] for bucket in batches))
 
 
 def fill_up(values: np.ndarray, size: int) -> np.ndarray:
@@ -89,14 +156,34 @@ def fill_up(values: np.ndarray, size: int) -> np.ndarray:
     return np.pad(values, (0, size - len(values)), mode="edge") if len(values) < size else values
 
 
-def _matches(run: Run, reference: Columns, bucket: int) -> bool:
+def _time_in_turns(run: Run, buckets: Sequence[int]) -> None:
+    """Runs all buckets again and again: the least time counts, so that no busy moment decides."""
+    end = time.perf_counter() + _TIMING_S
+    for _ in range(_TIMING_ROUNDS):
+        for bucket in buckets:
+            run(np.arange(bucket, dtype=np.int64))
+        if time.perf_counter() > end:
+            return
+
+
+def _compute_reference(run: Run, bucket: int) -> Columns:
+    """Computes the probe samples, those of the first indices, in batches of a bucket."""
+    starts = range(0, max(bucket, _PROBE_SAMPLES), bucket)
+    batches = [run(np.arange(start, start + bucket, dtype=np.int64)) for start in starts]
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+
+
+def _matches(run: Run, expected: Columns, bucket: int) -> bool:
     """Computes probe samples in batches of a bucket, each at another place than in the reference."""
-    size = len(next(iter(reference.values())))
-    places = np.roll(np.arange(size, dtype=np.int64), size // 2 + 1)[: bucket * _PROBE_BATCHES]
+    count = len(next(iter(expected.values())))
+    places = np.roll(np.arange(max(count, bucket), dtype=np.int64), bucket // 2 + 1)[: bucket * _PROBE_BATCHES]
     for start in range(0, len(places), bucket):
         index = places[start : start + bucket]
+        known = index < count
         found = run(fill_up(index, bucket))
-        if not all(_same_bytes(found[name][: len(index)], column[index]) for name, column in reference.items()):
+        if not all(
+            _same_bytes(found[name][: len(index)][known], column[index[known]]) for name, column in expected.items()
+        ):
             return False
     return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,6 +16,7 @@ from synthmill.v1 import catalog_service_pb2, catalog_service_pb2_grpc, dataset_
 _TIMEOUT_S = 5.0
 _TRAIN = "train"
 _MAX_REMEMBERED = 4096
+_PAGE_SIZE = 1000
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +37,7 @@ class Catalog:
         self._stub = catalog_service_pb2_grpc.CatalogServiceStub(channel)
         self._models: _Memory[model_pb2.Model] = _Memory(fresh_s)
         self._datasets: _Memory[dataset_pb2.Dataset] = _Memory(fresh_s)
+        self._lists: _Memory[list[model_pb2.Model]] = _Memory(fresh_s)
 
     async def model(self, name: str) -> model_pb2.Model:
         """Returns a model version; "models/{model}" means the promoted one.
@@ -45,6 +48,15 @@ class Catalog:
         """
         request = catalog_service_pb2.GetModelRequest(name=name)
         return await self._models.get(name, lambda: self._stub.GetModel(request, timeout=_TIMEOUT_S))
+
+    async def versions(self, model: str = "") -> list[model_pb2.Model]:
+        """Returns the versions of "models/{model}", or of all models, without artifacts, in no order.
+
+        Raises:
+            NotFound: there is no such model.
+            Unavailable: the catalog cannot be reached and has not been asked for these before.
+        """
+        return await self._lists.get(model, lambda: self._list(model))
 
     async def class_counts(self, dataset: str) -> Mapping[str, int]:
         """Returns the size of each class of a dataset's training split, by name; empty if it has no labels.
@@ -58,27 +70,62 @@ class Catalog:
         sizes = {split.name: split.class_counts for split in found.splits}.get(_TRAIN, [])
         return dict(zip(found.labels, sizes, strict=False))
 
+    async def _list(self, model: str) -> list[model_pb2.Model]:
+        found, token = [], ""
+        while True:
+            request = catalog_service_pb2.ListModelsRequest(page_size=_PAGE_SIZE, page_token=token, model=model)
+            page = await self._stub.ListModels(request, timeout=_TIMEOUT_S)
+            found += page.models
+            token = page.next_page_token
+            if not token:
+                return found
+
 
 class _Memory(Generic[T]):
-    """Answers by name, with the time until which each is fresh."""
+    """Answers by name, with the time when each was given.
+
+    A fresh answer is returned at once. One that has just ceased to be fresh is too, while the catalog is asked again in
+    the background, so that a busy model never waits; an older one is not trusted without asking.
+    """
 
     def __init__(self, fresh_s: float) -> None:
         self._fresh_s = fresh_s
         self._answers: dict[str, tuple[float, T]] = {}
+        self._asking: dict[str, asyncio.Task[T]] = {}
 
     async def get(self, name: str, ask: Callable[[], Awaitable[T]]) -> T:
-        """Returns the remembered answer while it is fresh, else asks; a stale one is better than none."""
-        fresh_until, answer = self._answers.get(name, (0.0, None))
-        if answer is not None and time.monotonic() < fresh_until:
+        """Returns the answer about a name; while the catalog cannot be reached, an old one is better than none."""
+        told_at, answer = self._answers.get(name, (0.0, None))
+        age_s = time.monotonic() - told_at
+        if answer is not None and age_s < self._fresh_s:
+            return answer
+        asking = self._asking.get(name) or self._ask(name, ask)
+        if answer is not None and age_s < 2 * self._fresh_s:
             return answer
         try:
-            found = await ask()
+            # Shielded: a caller that goes away must not take the answer from the others.
+            return await asyncio.shield(asking)
         except (Unavailable, DeadlineExceeded) as error:
             if answer is None:
                 raise
             _log.warning("%s: the catalog cannot be reached, its last answer stands: %s", name, error)
             return answer
-        if len(self._answers) >= _MAX_REMEMBERED:
-            self._answers.clear()
-        self._answers[name] = (time.monotonic() + self._fresh_s, found)
-        return found
+
+    def _ask(self, name: str, ask: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
+        async def remember() -> T:
+            found = await ask()
+            if len(self._answers) >= _MAX_REMEMBERED:
+                self._answers.clear()
+            self._answers[name] = (time.monotonic(), found)
+            return found
+
+        def forget(task: asyncio.Task[T]) -> None:
+            del self._asking[name]
+            # Looked at, so that an error nobody waited for is not reported as forgotten.
+            if not task.cancelled():
+                task.exception()
+
+        task = asyncio.create_task(remember())
+        self._asking[name] = task
+        task.add_done_callback(forget)
+        return task

@@ -21,7 +21,14 @@ class SamplingConfig(ServiceConfig):
     threads: int = setting(1, "CPU threads for one batch; 0 means one per core")
     workers: int = setting(0, "batches that are computed at the same time; 0 means one per core")
     max_models: int = setting(16, "model versions kept in memory; the one unused for longest makes room")
+    model_memory_mb: int = setting(4096, "memory for model versions, in MiB; the one unused for longest makes room")
+    max_wait_s: float = setting(1.0, "a request that would wait for longer is refused as overload, in seconds")
+    answer_memory_mb: int = setting(512, "memory for answers and for chunks of streams under way, in MiB")
+    batch_delay_ms: float = setting(0.0, "how long a few small requests wait for others to share a batch, in ms")
     fresh_s: float = setting(1.0, "how long an answer of the catalog is believed, in seconds")
+    system_shared_memory: bool = setting(
+        False, "whether clients of the Open Inference Protocol may pass tensors through POSIX shared memory"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -30,6 +37,10 @@ class SamplingConfig(ServiceConfig):
             ("workers", 0, 1024),
             ("max_models", 1, 10_000),
             ("fresh_s", 0, 60),
+            ("model_memory_mb", 1, 1 << 24),
+            ("max_wait_s", 0.01, 3600),
+            ("answer_memory_mb", 1, 1 << 24),
+            ("batch_delay_ms", 0, 1000),
         ):
             if not low <= getattr(self, name) <= high:
                 raise InvalidField(name, getattr(self, name), f"{low} to {high}")

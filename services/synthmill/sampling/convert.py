@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from synthmill.learning.graph.squares import INDEX_LIMIT
 from synthmill.runtime.errors import InvalidField
 from synthmill.runtime.names import DATASETS, MODELS, parse_name
-from synthmill.runtime.tensors import to_batch
+from synthmill.sampling.frames import encode_chunk
 from synthmill.sampling.models import LoadedModel
 from synthmill.sampling.plans import Balance, Counts, One, PlanSpec, Weights
 from synthmill.sampling.queries import IndexQuery, RangeQuery, StreamQuery
@@ -16,8 +16,7 @@ from synthmill.sampling.sampler import MAX_ANSWER_BYTES, Chunk
 from synthmill.v1 import label_plan_pb2
 from synthmill.v1 import sampling_service_pb2 as pb
 
-_DEFAULT_CHUNK_BYTES = 1 << 20
-_MAX_INDICES = 1 << 20
+MAX_INDICES = 1 << 20
 
 
 def to_sample_query(request: pb.SampleRequest) -> RangeQuery | IndexQuery:
@@ -27,13 +26,13 @@ def to_sample_query(request: pb.SampleRequest) -> RangeQuery | IndexQuery:
         InvalidField: a field has a value that is not allowed.
     """
     if not request.indices:
-        start, count = _to_range(request.start_index, request.count, least=1)
+        start, count = to_range(request.start_index, request.count, least=1)
         return RangeQuery(*_to_common(request), start=start, count=count)
     for field in ("start_index", "count"):
         if getattr(request, field):
             raise InvalidField(field, getattr(request, field), "unset, as `indices` is given")
-    if len(request.indices) > _MAX_INDICES:
-        raise InvalidField("indices", f"{len(request.indices)} of them", f"up to {_MAX_INDICES} of them")
+    if len(request.indices) > MAX_INDICES:
+        raise InvalidField("indices", f"{len(request.indices)} of them", f"up to {MAX_INDICES} of them")
     for index in request.indices:
         if not 0 <= index < INDEX_LIMIT:
             raise InvalidField("indices", index, f"0 to {INDEX_LIMIT - 1}")
@@ -42,35 +41,72 @@ def to_sample_query(request: pb.SampleRequest) -> RangeQuery | IndexQuery:
 
 def to_stream_query(request: pb.StreamSamplesRequest) -> StreamQuery:
     """Validates a request for a stream; raises as `to_sample_query`."""
-    start, count = _to_range(request.start_index, request.count, least=1)
+    start, count = to_range(request.start_index, request.count, least=1)
     if not 0 <= request.chunk_bytes <= MAX_ANSWER_BYTES:
         raise InvalidField("chunk_bytes", request.chunk_bytes, f"0 to {MAX_ANSWER_BYTES}")
-    chunk_bytes = request.chunk_bytes or _DEFAULT_CHUNK_BYTES
-    return StreamQuery(*_to_common(request), start=start, count=count, chunk_bytes=chunk_bytes)
+    return StreamQuery(*_to_common(request), start=start, count=count, chunk_bytes=request.chunk_bytes)
 
 
 def to_count_query(request: pb.CountLabelsRequest) -> RangeQuery:
     """Validates a request to count labels; raises as `to_sample_query`."""
-    start, count = _to_range(request.start_index, request.count, least=0)
+    start, count = to_range(request.start_index, request.count, least=0)
     parse_name(MODELS, "model", request.model)
-    return RangeQuery(request.model, request.seed, _to_plan(request.label_plan), start=start, count=count)
+    return RangeQuery(request.model, request.seed, to_plan(request.label_plan), start=start, count=count)
 
 
-def packer(stream_start: int | None = None) -> Callable[[Chunk], pb.SampleChunk]:
-    """Returns what makes messages of chunks.
+def to_range(start: int, count: int, least: int) -> tuple[int, int]:
+    """Validates a range of at least so many indices; returns its first index and their number.
+
+    Raises:
+        InvalidField: it is empty, or leaves the indices that there are.
+    """
+    if not 0 <= start < INDEX_LIMIT:
+        raise InvalidField("start_index", start, f"0 to {INDEX_LIMIT - 1}")
+    if not least <= count <= INDEX_LIMIT - start:
+        raise InvalidField("count", count, f"{least} to {INDEX_LIMIT - start}")
+    return start, count
+
+
+def to_truncation(value: float) -> float:
+    """Validates a scale of the latent vector.
+
+    Raises:
+        InvalidField: it is no finite number above 0.
+    """
+    if not (math.isfinite(value) and value > 0):
+        raise InvalidField("truncation", value, "a finite number above 0")
+    return value
+
+
+def to_plan(plan: label_plan_pb2.LabelPlan) -> PlanSpec | None:
+    """Validates a label plan; None if it says nothing.
+
+    Raises:
+        InvalidField: a name is malformed.
+    """
+    match plan.WhichOneof("plan"):
+        case "label":
+            return One(plan.label)
+        case "counts":
+            return Counts(dict(plan.counts.counts))
+        case "weights":
+            return Weights(dict(plan.weights.weights))
+        case "balance":
+            parse_name(DATASETS, "label_plan.balance.dataset", plan.balance.dataset)
+            return Balance(plan.balance.dataset, plan.balance.target_count)
+    return None
+
+
+def packer(stream_start: int | None = None) -> Callable[[Chunk], bytes]:
+    """Returns what makes serialised messages of chunks.
 
     Args:
         stream_start: first index of a stream, whose first chunk alone names the model; None for a single answer.
     """
 
-    def pack(chunk: Chunk) -> pb.SampleChunk:
-        return pb.SampleChunk(
-            first_index=chunk.first_index,
-            count=len(next(iter(chunk.columns.values()))),
-            batch=to_batch(chunk.columns),
-            model_digest=chunk.digest,
-            model=chunk.model if stream_start in (None, chunk.first_index) else "",
-        )
+    def pack(chunk: Chunk) -> bytes:
+        model = chunk.model if stream_start in (None, chunk.first_index) else ""
+        return encode_chunk(chunk.first_index, chunk.count, chunk.pieces, chunk.digest, model)
 
     return pack
 
@@ -95,29 +131,5 @@ def _to_common(
     request: pb.SampleRequest | pb.StreamSamplesRequest,
 ) -> tuple[str, int, PlanSpec | None, float | None]:
     parse_name(MODELS, "model", request.model)
-    truncation = request.truncation if request.HasField("truncation") else None
-    if truncation is not None and not (math.isfinite(truncation) and truncation > 0):
-        raise InvalidField("truncation", truncation, "a finite number above 0")
-    return request.model, request.seed, _to_plan(request.label_plan), truncation
-
-
-def _to_range(start: int, count: int, least: int) -> tuple[int, int]:
-    if not 0 <= start < INDEX_LIMIT:
-        raise InvalidField("start_index", start, f"0 to {INDEX_LIMIT - 1}")
-    if not least <= count <= INDEX_LIMIT - start:
-        raise InvalidField("count", count, f"{least} to {INDEX_LIMIT - start}")
-    return start, count
-
-
-def _to_plan(plan: label_plan_pb2.LabelPlan) -> PlanSpec | None:
-    match plan.WhichOneof("plan"):
-        case "label":
-            return One(plan.label)
-        case "counts":
-            return Counts(dict(plan.counts.counts))
-        case "weights":
-            return Weights(dict(plan.weights.weights))
-        case "balance":
-            parse_name(DATASETS, "label_plan.balance.dataset", plan.balance.dataset)
-            return Balance(plan.balance.dataset, plan.balance.target_count)
-    return None
+    truncation = to_truncation(request.truncation) if request.HasField("truncation") else None
+    return request.model, request.seed, to_plan(request.label_plan), truncation

@@ -2,17 +2,70 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import onnxruntime
 
 from synthmill.runtime.errors import Cancelled
 from synthmill.sampling import metrics
-from synthmill.sampling.batches import Columns, agreeing_buckets, fill_up, plan_batches, usable_buckets
-from synthmill.sampling.providers import ProviderChoice
+from synthmill.sampling.batches import (
+    BatchPlanner,
+    Columns,
+    fill_up,
+    measure_buckets,
+    reference_bucket,
+    usable_buckets,
+)
+from synthmill.sampling.providers import CPU, ProviderChoice
 from synthmill.sampling.signature import INDEX, LABEL, SEED, TRUNCATION, Signature
+from synthmill.sampling.slots import Shape, Slot, SlotPool
+
+# Slots of the bulk size that a few workers hold at a time.
+_BATCHES_IN_MEMORY = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Draw:
+    """Which samples to compute.
+
+    Attributes:
+        seed: in [0, 2^64).
+        index: int64 (N,), each in [0, 2^48), N at least 1.
+        label: int64 (N,), each in [0, classes); None if the graph takes none.
+        truncation: scale of the latent vectors; None leaves it to the graph.
+    """
+
+    seed: int
+    index: np.ndarray
+    label: np.ndarray | None = None
+    truncation: float | None = None
+
+
+class Drawn:
+    """Samples as they lie in the memory of their batches, until that is given back.
+
+    Args:
+        slots: the batches, in order.
+        count: samples in them, fewer than they have room for.
+    """
+
+    def __init__(self, slots: Sequence[Slot], count: int) -> None:
+        self._slots = slots
+        self._count = count
+
+    def pieces(self, column: str, start: int = 0, stop: int | None = None) -> list[np.ndarray]:
+        """Returns the samples [start, stop) of a column as views, one per batch that has some."""
+        stop = self._count if stop is None else stop
+        found, first = [], 0
+        for slot in self._slots:
+            end = first + slot.shape.size
+            if start < end and first < stop:
+                found.append(slot.outputs[column][max(start - first, 0) : min(stop, end) - first])
+            first = end
+        return found
 
 
 class Engine:
@@ -23,72 +76,117 @@ class Engine:
         session: runs its graph.
         provider: what it runs on and why.
         signature: what the graph takes and makes.
+        graph_bytes: size of the graph.
 
     Attributes:
         provider: as given.
         signature: as given.
-        buckets: batch sizes in use: those whose samples agree to the bit.
+        memory_bytes: estimate of the memory that it takes: the weights, packed once more for the kernels, and batches.
+        planner: batch sizes in use: those whose samples agree to the bit, by what they cost.
     """
 
     def __init__(
-        self, model: str, session: onnxruntime.InferenceSession, provider: ProviderChoice, signature: Signature
+        self,
+        model: str,
+        session: onnxruntime.InferenceSession,
+        provider: ProviderChoice,
+        signature: Signature,
+        graph_bytes: int,
     ) -> None:
         self.provider = provider
         self.signature = signature
         self._model = model
-        self._session = session
-        self.buckets = agreeing_buckets(self._probe, usable_buckets(signature.sample_bytes), model)
+        self._slots = SlotPool(session, signature)
+        sizes = usable_buckets(signature.sample_bytes, signature.smallest_batch)
+        reference = reference_bucket(sizes, exact_kernels=provider.name == CPU)
+        self.planner = BatchPlanner(measure_buckets(self._probe, sizes, reference, model))
+        self.memory_bytes = 2 * graph_bytes + _BATCHES_IN_MEMORY * self.planner.bulk * signature.sample_bytes
 
-    def sample(
-        self,
-        seed: int,
-        index: np.ndarray,
-        label: np.ndarray | None = None,
-        truncation: float | None = None,
-        stopped: Callable[[], bool] = lambda: False,
-    ) -> Columns:
-        """Computes samples.
+    def compute(
+        self, draws: Sequence[Draw], between: Callable[[], None] = lambda: None, stopped: Callable[[], bool] = bool
+    ) -> Drawn:
+        """Computes samples, those of several draws together.
 
         Args:
-            seed: in [0, 2^64).
-            index: int64 (N,), each in [0, 2^48), N at least 1.
-            label: int64 (N,), each in [0, classes); None if the graph takes none.
-            truncation: scale of the latent vector; None leaves it to the graph.
+            draws: what to compute; either all of them have a truncation or none.
+            between: called between one batch and the next.
             stopped: asked before each batch whether to give up.
 
         Returns:
-            The graph's outputs by name, each with N rows.
+            The samples of all draws in their order; the caller gives them back with `release`.
 
         Raises:
             Cancelled: `stopped` said so.
         """
-        batches, start = [], 0
-        for bucket in plan_batches(len(index), self.buckets):
-            if stopped():
-                raise Cancelled("sampling was stopped")
-            part = slice(start, start + bucket)
-            filled = None if label is None else fill_up(label[part], bucket)
-            batches.append(self._run_batch(seed, fill_up(index[part], bucket), filled, truncation))
-            start += bucket
-        metrics.SAMPLES.labels(self._model).inc(len(index))
-        return {name: _join([batch[name] for batch in batches], len(index)) for name in self.signature.outputs}
+        inputs = _join(draws)
+        count = len(inputs[INDEX])
+        shared, truncated = len(inputs[SEED]) == 1, TRUNCATION in inputs
+        slots: list[Slot] = []
+        start = 0
+        try:
+            for size in self.planner.plan(count):
+                if slots:
+                    between()
+                if stopped():
+                    raise Cancelled("sampling was stopped")
+                slots.append(self._slots.take(Shape(size, shared, truncated)))
+                self._run(slots[-1], inputs, start)
+                start += size
+        except BaseException:
+            self.release(Drawn(slots, 0))
+            raise
+        metrics.SAMPLES.labels(self._model).inc(count)
+        return Drawn(slots, count)
+
+    def release(self, drawn: Drawn) -> None:
+        """Takes back the memory of samples."""
+        for slot in drawn._slots:
+            self._slots.give_back(slot)
+
+    def sample(self, draw: Draw) -> Columns:
+        """Computes samples into arrays of their own, by column name."""
+        drawn = self.compute([draw])
+        try:
+            return {name: np.concatenate(drawn.pieces(name)) for name in self.signature.outputs}
+        finally:
+            self.release(drawn)
+
+    def _run(self, slot: Slot, inputs: dict[str, np.ndarray], start: int) -> None:
+        size = slot.shape.size
+        for name, array in slot.inputs.items():
+            given = inputs[name]
+            array[:] = given if len(given) == 1 else fill_up(given[start : start + size], size)
+        began = time.perf_counter()
+        slot.run()
+        metrics.batch_seconds(size).observe(time.perf_counter() - began)
 
     def _probe(self, index: np.ndarray) -> Columns:
-        label = index % self.signature.classes if self.signature.classes else None
-        return self._run_batch(0, index, label, None)
-
-    def _run_batch(self, seed: int, index: np.ndarray, label: np.ndarray | None, truncation: float | None) -> Columns:
-        feeds = {SEED: np.array([seed], np.uint64), INDEX: index}
-        if label is not None:
-            feeds[LABEL] = label
-        if truncation is not None:
-            feeds[TRUNCATION] = np.array([truncation], np.float32)
-        began = time.perf_counter()
-        outputs = self._session.run(list(self.signature.outputs), feeds)
-        metrics.COMPUTE_SECONDS.labels(str(len(index))).observe(time.perf_counter() - began)
-        return dict(zip(self.signature.outputs, outputs, strict=True))
+        slot = self._slots.take(Shape(len(index)))
+        slot.inputs[INDEX][:] = index
+        if LABEL in slot.inputs:
+            slot.inputs[LABEL][:] = index % self.signature.classes
+        slot.inputs[SEED][:] = 0
+        slot.run()
+        columns = {name: column.copy() for name, column in slot.outputs.items()}
+        self._slots.give_back(slot)
+        return columns
 
 
-def _join(parts: list[np.ndarray], count: int) -> np.ndarray:
-    """Returns the first rows of all parts together; what one part holds is not copied."""
-    return parts[0][:count] if len(parts) == 1 else np.concatenate(parts)[:count]
+def _join(draws: Sequence[Draw]) -> dict[str, np.ndarray]:
+    """Returns the inputs of several draws, one seed and one truncation for all if they agree."""
+    first = draws[0]
+    inputs = {INDEX: _concatenate([draw.index for draw in draws])}
+    if first.label is not None:
+        inputs[LABEL] = _concatenate([draw.label for draw in draws])
+    sizes = [len(draw.index) for draw in draws]
+    alike = all(draw.seed == first.seed and draw.truncation == first.truncation for draw in draws)
+    times = [1] if alike else sizes
+    inputs[SEED] = np.repeat(np.array([draw.seed for draw in draws[: len(times)]], np.uint64), times)
+    if first.truncation is not None:
+        scales = np.array([draw.truncation for draw in draws[: len(times)]], np.float32)
+        inputs[TRUNCATION] = np.repeat(scales, times)
+    return inputs
+
+
+def _concatenate(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -139,6 +140,40 @@ class Weighted(LabelPlan):
 
     def labels(self, seed: int, index: np.ndarray) -> np.ndarray:
         return np.searchsorted(self._bounds, draw_words(seed, index, _LABEL_WORD), side="right").astype(np.int64)
+
+
+class GivenLabels(LabelPlan):
+    """Each of some indices has a label of its own.
+
+    Args:
+        classes: number of classes of the model.
+        indices: the indices.
+        given: their labels, as many.
+    """
+
+    def __init__(self, classes: int, indices: Sequence[int], given: Sequence[int]) -> None:
+        super().__init__(classes)
+        self._indices = np.array(indices, np.int64)
+        self._labels = np.array(given, np.int64)
+
+    def labels(self, seed: int, index: np.ndarray) -> np.ndarray:
+        # One index may come with several labels: then only the place tells which is meant.
+        if np.array_equal(index, self._indices):
+            return self._labels
+        return self._labels[self._places(index)]
+
+    @functools.cached_property
+    def _sorted(self) -> tuple[np.ndarray, np.ndarray]:
+        order = np.argsort(self._indices, kind="stable")
+        return order, self._indices[order]
+
+    def _places(self, index: np.ndarray) -> np.ndarray:
+        order, ascending = self._sorted
+        first = np.searchsorted(ascending, index, side="left")
+        last = np.searchsorted(ascending, index, side="right") - 1
+        if (last < first).any() or (self._labels[order[first]] != self._labels[order[last]]).any():
+            raise ValueError("these indices have no label of their own, or several")
+        return order[first]
 
 
 def counts_to_balance(class_counts: Sequence[int], target: int) -> list[int]:

@@ -28,14 +28,16 @@ def engine_opener(store: ObjectStore, open_session: OpenSession, providers: Sequ
         began = time.perf_counter()
         graph = store.get_bytes(_find_sampler(model))
         session, provider = choose_provider(graph, open_session, onnxruntime.get_available_providers(), providers)
-        engine = Engine(model.name, session, provider, read_signature(session, model.labels))
+        engine = Engine(model.name, session, provider, read_signature(session, model.labels), len(graph))
+        planner = engine.planner
         _log.info(
-            "%s: loaded in %.2f s on %s (%s), batches of %s",
+            "%s: loaded in %.2f s on %s (%s); batches of %d, %.0f samples a second and worker",
             model.name,
             time.perf_counter() - began,
             provider.name,
             provider.reason,
-            ", ".join(map(str, engine.buckets)),
+            planner.bulk,
+            1 / planner.seconds_per_sample,
         )
         return engine
 

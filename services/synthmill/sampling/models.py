@@ -33,12 +33,17 @@ class LoadedModel:
         engine: its sampler graph.
         active_calls: calls that use it now.
         idle: set while there are none.
+        labels: class names by position.
     """
 
     model: model_pb2.Model
     engine: Engine
     active_calls: int = 0
     idle: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+    labels: list[str] = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        self.labels = list(self.model.labels)
 
 
 class ModelRegistry:
@@ -48,12 +53,14 @@ class ModelRegistry:
         catalog: resolves names.
         open_engine: loads a version.
         max_models: versions to keep; beyond it, the idle one unused for longest is dropped.
+        max_bytes: memory that versions may take by their own estimate; beyond it likewise.
     """
 
-    def __init__(self, catalog: Catalog, open_engine: OpenEngine, max_models: int) -> None:
+    def __init__(self, catalog: Catalog, open_engine: OpenEngine, max_models: int, max_bytes: int) -> None:
         self._catalog = catalog
         self._open_engine = open_engine
         self._max_models = max_models
+        self._max_bytes = max_bytes
         # In the order of last use.
         self._loads: dict[str, asyncio.Task[LoadedModel]] = {}
         self._served: dict[str, str] = {}
@@ -68,6 +75,8 @@ class ModelRegistry:
             NotFound: there is no such model.
             DataLoss: its sampler graph is missing or damaged, and no older version has been served under that name.
             Unavailable: the catalog cannot be reached and the name is new.
+
+        While a version that a name has come to mean is being loaded, the one before it is lent.
         """
         loaded = await self.load(name)
         loaded.active_calls += 1
@@ -84,7 +93,8 @@ class ModelRegistry:
 
         Args:
             name: "models/{model}" or one of its versions.
-            again: whether to try a version again that has failed a moment ago.
+            again: whether to wait for a version that is being loaded in place of another one, and to try one again
+                that has failed a moment ago.
 
         Raises:
             As `use`.
@@ -93,13 +103,21 @@ class ModelRegistry:
         model = await self._catalog.model(name)
         if again:
             self._failures.pop(model.name, None)
+        ready = self._find(model.name)
+        if ready is not None:
+            self._loads[model.name] = self._loads.pop(model.name)
+            self._served[name] = model.name
+            return ready
+        previous = self._find(self._served.get(name, "")) if name != model.name else None
+        if previous is not None and not again:
+            self._prepare(model)
+            return previous
         try:
             loaded = await self._load_version(model)
         except (DataLoss, BadGraph) as error:
-            previous = self._find(self._served.get(name, ""))
-            if previous is None or name == model.name:
+            if previous is None:
                 raise
-            _log.error("%s: %s cannot be loaded, %s goes on: %s", name, model.name, previous.model.name, error)
+            _log_failure(model.name, error)
             return previous
         self._served[name] = loaded.model.name
         return loaded
@@ -126,15 +144,25 @@ class ModelRegistry:
         task = self._loads.get(name)
         return task.result() if task and task.done() and not task.cancelled() and not task.exception() else None
 
+    def _prepare(self, model: model_pb2.Model) -> None:
+        """Begins to load a version that is about to take the place of another one, which serves until then."""
+        retry_at, _error = self._failures.get(model.name, (0.0, None))
+        if model.name not in self._loads and time.monotonic() >= retry_at:
+            task = self._start(model)
+            task.add_done_callback(lambda task: task.cancelled() or _log_failure(model.name, task.exception()))
+
     async def _load_version(self, model: model_pb2.Model) -> LoadedModel:
         name = model.name
         retry_at, failure = self._failures.get(name, (0.0, None))
         if failure is not None and time.monotonic() < retry_at:
             raise failure.with_traceback(None)
-        task = self._loads.pop(name, None) or asyncio.create_task(self._open(model))
-        self._loads[name] = task
         # Shielded: a caller that goes away must not take the load from the others.
-        return await asyncio.shield(task)
+        return await asyncio.shield(self._loads.get(name) or self._start(model))
+
+    def _start(self, model: model_pb2.Model) -> asyncio.Task[LoadedModel]:
+        task = asyncio.create_task(self._open(model))
+        self._loads[model.name] = task
+        return task
 
     async def _open(self, model: model_pb2.Model) -> LoadedModel:
         try:
@@ -147,18 +175,31 @@ class ModelRegistry:
             raise
         loaded = LoadedModel(model, engine)
         loaded.idle.set()
-        self._make_room()
+        self._make_room(loaded)
         _show(loaded, 1)
         return loaded
 
-    def _make_room(self) -> None:
-        idle = [loaded for loaded in self.list() if not loaded.active_calls]
-        for loaded in idle[: max(0, len(self._loads) - self._max_models)]:
-            self._remove(loaded)
+    def _make_room(self, newcomer: LoadedModel) -> None:
+        """Drops idle versions, those unused for longest first, until the rest fits."""
+        kept = self.list()
+        size_bytes = newcomer.engine.memory_bytes + sum(loaded.engine.memory_bytes for loaded in kept)
+        count = len(self._loads)
+        for loaded in kept:
+            if count <= self._max_models and size_bytes <= self._max_bytes:
+                return
+            if not loaded.active_calls:
+                count -= 1
+                size_bytes -= loaded.engine.memory_bytes
+                self._remove(loaded)
 
     def _remove(self, loaded: LoadedModel) -> None:
         del self._loads[loaded.model.name]
         _show(loaded, -1)
+
+
+def _log_failure(name: str, error: BaseException | None) -> None:
+    if error is not None:
+        _log.error("%s cannot be loaded, the version before it goes on: %s", name, error)
 
 
 def _show(loaded: LoadedModel, change: int) -> None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from synthmill.learning.graph.squares import INDEX_LIMIT
 from synthmill.runtime.errors import InvalidField
-from synthmill.sampling.labels import ExactCounts, InTurn, LabelPlan, OneLabel, Weighted, counts_to_balance
+from synthmill.sampling.labels import ExactCounts, GivenLabels, InTurn, LabelPlan, OneLabel, Weighted, counts_to_balance
 
 ClassCounts = Callable[[str], Awaitable[Mapping[str, int]]]
 """Returns the size of each class of a dataset's training split; empty if the dataset has no labels."""
@@ -103,6 +103,25 @@ class Balance(PlanSpec):
             smallest = min(sizes.values())
             raise InvalidField(f"{field}.target_count", self.target_count, f"above {smallest}: no class has fewer")
         return ExactCounts(values)
+
+
+@dataclasses.dataclass(frozen=True)
+class Given(PlanSpec):
+    """A label of its own for each of some indices, by position in the model's labels.
+
+    Attributes:
+        indices: the indices of an `IndexQuery`, in its order; one may come twice, with another label.
+        labels: as many labels.
+    """
+
+    indices: tuple[int, ...]
+    labels: tuple[int, ...]
+
+    async def resolve(self, labels: Sequence[str], class_counts: ClassCounts) -> LabelPlan:
+        for label in (min(self.labels), max(self.labels)):
+            if not 0 <= label < len(labels):
+                raise InvalidField("label", label, f"0 to {len(labels) - 1}")
+        return GivenLabels(len(labels), self.indices, self.labels)
 
 
 def _position(labels: Sequence[str], name: str, field: str) -> int:

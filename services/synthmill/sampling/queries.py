@@ -55,9 +55,9 @@ class RangeQuery(Query):
 
 @dataclasses.dataclass(frozen=True)
 class StreamQuery(RangeQuery):
-    """A range of samples, in chunks of about this size."""
+    """A range of samples, in chunks of about this size; zero leaves the size to the sampler."""
 
-    chunk_bytes: int = 1 << 20
+    chunk_bytes: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

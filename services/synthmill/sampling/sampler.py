@@ -5,59 +5,84 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import threading
-from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import Executor
+import functools
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
 
 from synthmill.runtime.drain import Drain
 from synthmill.runtime.errors import InvalidField, ResourceExhausted, Unavailable
-from synthmill.sampling.batches import Columns, whole_batches
+from synthmill.sampling import metrics
+from synthmill.sampling.admission import Admission, Cost
+from synthmill.sampling.batches import Columns
 from synthmill.sampling.catalog import Catalog
-from synthmill.sampling.engine import Engine
+from synthmill.sampling.engine import Draw, Drawn
 from synthmill.sampling.labels import LabelPlan
 from synthmill.sampling.models import LoadedModel, ModelRegistry
 from synthmill.sampling.queries import IndexQuery, Query, RangeQuery, StreamQuery
+from synthmill.sampling.scheduler import Scheduler, Work
 from synthmill.sampling.signature import LABEL
-from synthmill.sampling.streaming import Stopped, compute_ahead
+from synthmill.sampling.streaming import compute_ahead
 
 MAX_ANSWER_BYTES = 3 << 20
+
+_CHUNK_BYTES = 1 << 20
+# A chunk of a slow model is smaller than that, so that a client sees something soon.
+_CHUNK_S = 0.1
 
 T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
 class Chunk:
-    """A run of samples.
+    """A run of samples, as it lies in the memory of its batches.
 
     Attributes:
         first_index: index of the first one.
-        columns: the samples, with "label" if the model has labels.
+        count: number of samples.
+        pieces: the columns by name, with "label" if the model has labels, each in pieces that follow one another; they
+            are overwritten once the chunk is packed.
         model: version that made them.
         digest: digest of that version.
     """
 
     first_index: int
-    columns: Columns
+    count: int
+    pieces: Mapping[str, Sequence[np.ndarray]]
     model: str
     digest: str
+
+    @functools.cached_property
+    def columns(self) -> Columns:
+        """The columns as arrays of their own."""
+        return {name: np.concatenate(pieces) for name, pieces in self.pieces.items()}
+
+
+Pack = Callable[[Chunk], T]
+"""Makes an answer of a chunk; called in a worker, and keeps nothing of the chunk's pieces."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Drawing:
     """A query bound to a loaded model: what is left is to say which indices."""
 
-    engine: Engine
+    loaded: LoadedModel
     seed: int
     plan: LabelPlan | None
     truncation: float | None
+    tenant: str
 
     @property
     def sample_bytes(self) -> int:
         """Size of a sample with its label."""
-        return self.engine.signature.sample_bytes + (np.dtype(np.int64).itemsize if self.plan else 0)
+        return self.loaded.engine.signature.sample_bytes + (np.dtype(np.int64).itemsize if self.plan else 0)
+
+    @property
+    def seconds_per_sample(self) -> float:
+        """What a sample costs a worker."""
+        return self.loaded.engine.planner.seconds_per_sample
 
     def check_range(self, end: int) -> None:
         """Makes sure that every index below `end` has a label.
@@ -68,11 +93,31 @@ class Drawing:
         if self.plan:
             self.plan.check_range(0, end)
 
-    def draw(self, index: np.ndarray, stopped: Stopped = lambda: False) -> Columns:
-        """Computes samples; blocks, and may be called from any thread."""
-        label = self.plan.labels(self.seed, index) if self.plan else None
-        columns = self.engine.sample(self.seed, index, label, self.truncation, stopped)
-        return columns if label is None else columns | {LABEL: label}
+    def chunk_size(self, chunk_bytes: int) -> int:
+        """Returns how many samples make a chunk: whole batches of about so many bytes; zero leaves it to us."""
+        bulk = self.loaded.engine.planner.bulk
+        samples = (chunk_bytes or _CHUNK_BYTES) // self.sample_bytes
+        if not chunk_bytes:
+            samples = min(samples, int(_CHUNK_S / self.seconds_per_sample))
+        return max(samples // bulk, 1) * bulk
+
+    def work(self, index: Callable[[], np.ndarray], first_index: int, count: int, pack: Pack[T]) -> Work:
+        """Returns what a worker has to do for some indices."""
+        loaded, label = self.loaded, None
+
+        def draw() -> Draw:
+            nonlocal label
+            drawn_index = index()
+            label = self.plan.labels(self.seed, drawn_index) if self.plan else None
+            return Draw(self.seed, drawn_index, label, self.truncation)
+
+        def pack_drawn(drawn: Drawn, start: int, stop: int) -> T:
+            pieces = {name: drawn.pieces(name, start, stop) for name in loaded.engine.signature.outputs}
+            if label is not None:
+                pieces[LABEL] = [label]
+            return pack(Chunk(first_index, count, pieces, loaded.model.name, loaded.model.digest))
+
+        return Work(loaded.engine, draw, pack_drawn, count, self.tenant, self.truncation is not None)
 
 
 class Sampler:
@@ -81,69 +126,93 @@ class Sampler:
     Args:
         models: the models.
         catalog: tells the class sizes of datasets.
-        executor: where samples are computed; its size bounds the work under way.
+        scheduler: computes samples.
+        admission: decides which queries are taken.
         ahead: chunks of a stream that are computed before the client has taken them.
         drain: says when to end streams.
     """
 
-    def __init__(self, models: ModelRegistry, catalog: Catalog, executor: Executor, ahead: int, drain: Drain) -> None:
+    def __init__(
+        self,
+        models: ModelRegistry,
+        catalog: Catalog,
+        scheduler: Scheduler,
+        admission: Admission,
+        ahead: int,
+        drain: Drain,
+    ) -> None:
         self._models = models
-        self._ahead = ahead
         self._catalog = catalog
-        self._executor = executor
+        self._scheduler = scheduler
+        self._admission = admission
+        self._ahead = ahead
         self._drain = drain
 
-    async def sample(self, query: RangeQuery | IndexQuery, pack: Callable[[Chunk], T]) -> T:
-        """Returns a few samples, packed in the executor.
+    async def sample(self, query: RangeQuery | IndexQuery, pack: Pack[T], tenant: str = "") -> T:
+        """Returns a few samples, packed in a worker.
+
+        Args:
+            query: what is asked for.
+            pack: makes the answer.
+            tenant: who asks; tenants take turns.
 
         Raises:
             InvalidField: the query does not fit the model.
             OutOfRange: the label plan ends before.
             ResourceExhausted: the samples do not fit one answer.
+            Overloaded: too much is asked for at the moment.
         """
         async with self._models.use(query.model) as loaded:
-            drawing = await self._prepare(loaded, query)
-            fitting = max(1, MAX_ANSWER_BYTES // drawing.sample_bytes)
-            if query.count > fitting:
-                raise ResourceExhausted(
-                    f"count: {query.count} samples of {drawing.sample_bytes} bytes do not fit one answer; "
-                    f"ask for up to {fitting}, or use StreamSamples",
-                    field="count",
-                    value=query.count,
-                    allowed=f"up to {fitting}",
-                )
+            drawing = await self._prepare(loaded, query, tenant)
+            size_bytes = query.count * drawing.sample_bytes
+            if size_bytes > MAX_ANSWER_BYTES and query.count > 1:
+                raise _too_many(query.count, drawing.sample_bytes)
             drawing.check_range(query.end)
+            cost = Cost(query.count * drawing.seconds_per_sample, query.count, size_bytes)
+            with self._admission.admit(cost):
+                return await self._scheduler.run(drawing.work(query.index, query.first, query.count, pack))
 
-            def compute(stopped: Stopped) -> T:
-                return pack(_chunk(loaded, query.first, drawing.draw(query.index(), stopped)))
+    async def stream(self, query: StreamQuery, pack: Pack[T], tenant: str = "") -> AsyncIterator[T]:
+        """Yields a range of samples in chunks, each packed in a worker.
 
-            return await self._compute(compute)
-
-    async def stream(self, query: StreamQuery, pack: Callable[[Chunk], T]) -> AsyncIterator[T]:
-        """Yields a range of samples in chunks, each packed in the executor.
+        Args:
+            query: what is asked for.
+            pack: makes a message of a chunk.
+            tenant: who asks; tenants take turns.
 
         Raises:
             InvalidField: the query does not fit the model.
             OutOfRange: the label plan ends before.
+            Overloaded: there is no memory for another stream.
             Unavailable: the service drains; `next_index` is the first one not sent.
         """
         async with self._models.use(query.model) as loaded:
-            drawing = await self._prepare(loaded, query)
+            drawing = await self._prepare(loaded, query, tenant)
             drawing.check_range(query.end)
-            size = whole_batches(query.chunk_bytes // drawing.sample_bytes, drawing.engine.buckets)
-
-            def compute(part: range, stopped: Stopped) -> T:
-                index = np.arange(part.start, part.stop, dtype=np.int64)
-                return pack(_chunk(loaded, part.start, drawing.draw(index, stopped)))
-
-            next_index = query.start
+            size = drawing.chunk_size(query.chunk_bytes)
             parts = (range(first, min(first + size, query.end)) for first in range(query.start, query.end, size))
-            async with contextlib.aclosing(compute_ahead(parts, compute, self._executor, self._ahead)) as chunks:
-                async for chunk in chunks:
-                    if self._drain.draining:
-                        raise Unavailable(f"the service is draining; go on at {next_index}", next_index=next_index)
-                    yield chunk
-                    next_index = min(next_index + size, query.end)
+
+            def submit(part: range) -> Work:
+                def index() -> np.ndarray:
+                    return np.arange(part.start, part.stop, dtype=np.int64)
+
+                return self._scheduler.submit(drawing.work(index, part.start, len(part), pack))
+
+            under_way = min(query.count, (self._ahead + 1) * size)
+            # No seconds: urgent requests go before bulk, so a stream makes nobody wait.
+            with self._admission.admit(Cost(0.0, under_way, under_way * drawing.sample_bytes)):
+                sent = 0
+                try:
+                    async with contextlib.aclosing(compute_ahead(parts, submit, self._ahead)) as chunks:
+                        async for chunk in chunks:
+                            self._end_if_draining(query.start + sent)
+                            began = time.perf_counter()
+                            yield chunk
+                            metrics.SEND_SECONDS.observe(time.perf_counter() - began)
+                            sent = min(sent + size, query.count)
+                finally:
+                    if sent < query.count:
+                        metrics.CANCELLED.labels("stream").inc()
 
     async def count_labels(self, query: RangeQuery) -> Mapping[str, int]:
         """Returns how many samples of each class a range has, by class name; a count of 0 means to the plan's end.
@@ -160,27 +229,30 @@ class Sampler:
             if not query.count and not plan.is_finite:
                 raise InvalidField("count", 0, "at least 1; only counts and balance have an end")
             end = query.end if query.count else plan.length
-            counts = await self._compute(lambda _stopped: plan.count(query.seed, query.start, end))
+            counts = await asyncio.to_thread(plan.count, query.seed, query.start, end)
             return dict(zip(loaded.model.labels, map(int, counts), strict=True))
 
-    async def _prepare(self, loaded: LoadedModel, query: Query) -> Drawing:
+    async def _prepare(self, loaded: LoadedModel, query: Query, tenant: str = "") -> Drawing:
         """Makes sure that the query fits the model."""
-        engine, labels = loaded.engine, list(loaded.model.labels)
+        engine, labels = loaded.engine, loaded.labels
         if query.truncation is not None and not engine.signature.truncatable:
             raise InvalidField("truncation", query.truncation, f"unset: {loaded.model.name} has no such input")
         if query.plan is not None and not labels:
             raise InvalidField("label_plan", type(query.plan).__name__, f"unset: {loaded.model.name} has no labels")
         plan = await query.plan_or_default.resolve(labels, self._catalog.class_counts) if labels else None
-        return Drawing(engine, query.seed, plan, query.truncation)
+        return Drawing(loaded, query.seed, plan, query.truncation, tenant)
 
-    async def _compute(self, work: Callable[[Stopped], T]) -> T:
-        stop = threading.Event()
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, work, stop.is_set)
-        # A caller that goes away shows as CancelledError.
-        finally:
-            stop.set()
+    def _end_if_draining(self, next_index: int) -> None:
+        if self._drain.draining:
+            raise Unavailable(f"the service is draining; go on at {next_index}", next_index=next_index)
 
 
-def _chunk(loaded: LoadedModel, first_index: int, columns: Columns) -> Chunk:
-    return Chunk(first_index, columns, loaded.model.name, loaded.model.digest)
+def _too_many(count: int, sample_bytes: int) -> ResourceExhausted:
+    fitting = max(1, MAX_ANSWER_BYTES // sample_bytes)
+    return ResourceExhausted(
+        f"count: {count} samples of {sample_bytes} bytes do not fit one answer; "
+        f"ask for up to {fitting}, or use StreamSamples",
+        field="count",
+        value=count,
+        allowed=f"up to {fitting}",
+    )

@@ -16,6 +16,12 @@ from synthmill.v1 import sampling_service_pb2_grpc
 
 Context = grpc.aio.ServicerContext
 
+SERVICE = "synthmill.v1.SamplingService"
+TENANT_KEY = "x-synthmill-tenant"
+
+# What answers with samples hands over finished bytes instead of messages.
+_ENCODED = ("Sample", "StreamSamples")
+
 
 class SamplingServicer(sampling_service_pb2_grpc.SamplingServiceServicer):
     """Answers for samples and for the models in memory."""
@@ -24,12 +30,13 @@ class SamplingServicer(sampling_service_pb2_grpc.SamplingServiceServicer):
         self._models = models
         self._sampler = sampler
 
-    async def Sample(self, request: pb.SampleRequest, context: Context) -> pb.SampleChunk:
-        return await self._sampler.sample(convert.to_sample_query(request), convert.packer())
+    async def Sample(self, request: pb.SampleRequest, context: Context) -> bytes:
+        return await self._sampler.sample(convert.to_sample_query(request), convert.packer(), tenant_of(context))
 
-    async def StreamSamples(self, request: pb.StreamSamplesRequest, context: Context) -> AsyncIterator[pb.SampleChunk]:
+    async def StreamSamples(self, request: pb.StreamSamplesRequest, context: Context) -> AsyncIterator[bytes]:
         query = convert.to_stream_query(request)
-        async with contextlib.aclosing(self._sampler.stream(query, convert.packer(query.start))) as chunks:
+        stream = self._sampler.stream(query, convert.packer(query.start), tenant_of(context))
+        async with contextlib.aclosing(stream) as chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -47,3 +54,35 @@ class SamplingServicer(sampling_service_pb2_grpc.SamplingServiceServicer):
     async def UnloadModel(self, request: pb.UnloadModelRequest, context: Context) -> empty_pb2.Empty:
         await self._models.unload(request.name)
         return empty_pb2.Empty()
+
+
+def add_sampling_servicer(servicer: SamplingServicer, server: grpc.aio.Server) -> None:
+    """Adds the servicer to a server, as the generated function does, but for messages that are bytes already."""
+    sampling_service_pb2_grpc.add_SamplingServiceServicer_to_server(servicer, _Handlers(server))
+
+
+def tenant_of(context: Context) -> str:
+    """Returns who is calling: what the caller says in `TENANT_KEY`, else the connection."""
+    for key, value in context.invocation_metadata() or ():
+        if key == TENANT_KEY:
+            return str(value)
+    return context.peer()
+
+
+class _Handlers:
+    """Takes the handlers that generated code makes, and hands them on to a server."""
+
+    def __init__(self, server: grpc.aio.Server) -> None:
+        self._server = server
+
+    def add_generic_rpc_handlers(self, handlers: object) -> None:
+        """Does nothing: the handlers come once more, by method."""
+
+    def add_registered_method_handlers(self, service: str, handlers: dict[str, grpc.RpcMethodHandler]) -> None:
+        """Adds the handlers, without a serialiser where the method's answers are bytes."""
+        adapted = {
+            name: handler._replace(response_serializer=None) if name in _ENCODED else handler
+            for name, handler in handlers.items()
+        }
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, adapted),))
+        self._server.add_registered_method_handlers(service, adapted)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -14,6 +16,7 @@ from synthmill.runtime.errors import BadGraph
 
 SEED, INDEX, LABEL, TRUNCATION = "seed", "index", "label", "truncation"
 LABELS_KEY = "synthmill.labels"
+SMALLEST_BATCH_KEY = "synthmill.smallest_batch"
 
 _INPUTS = {SEED: ("tensor(uint64)", 1), INDEX: ("tensor(int64)", 1), LABEL: ("tensor(int64)", 1)}
 _DTYPES = {
@@ -36,20 +39,55 @@ _ASSUMED_STRING_BYTES = 64
 
 
 @dataclasses.dataclass(frozen=True)
+class Column:
+    """What a graph makes of one sample.
+
+    Attributes:
+        name: name of the column.
+        dtype: its dtype; object for strings.
+        shape: extents after the first axis.
+    """
+
+    name: str
+    dtype: np.dtype
+    shape: tuple[int, ...]
+
+    @property
+    def sample_bytes(self) -> int:
+        """Size of one sample's part."""
+        return math.prod(self.shape) * (_ASSUMED_STRING_BYTES if self.dtype == np.object_ else self.dtype.itemsize)
+
+
+@dataclasses.dataclass(frozen=True)
 class Signature:
     """What a sampler graph takes and makes.
 
     Attributes:
-        outputs: names of the columns it makes.
+        columns: what it makes.
         classes: number of classes; zero if it takes no label.
         truncatable: whether it takes a scale of the latent vector.
-        sample_bytes: size of one sample; a string counts as 64 bytes.
+        smallest_batch: batch size below which its operators may round in another way.
     """
 
-    outputs: tuple[str, ...]
+    columns: tuple[Column, ...]
     classes: int
     truncatable: bool
-    sample_bytes: int
+    smallest_batch: int
+
+    @functools.cached_property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(column.name for column in self.columns)
+
+    @functools.cached_property
+    def sample_bytes(self) -> int:
+        """Size of one sample; a string counts as 64 bytes."""
+        return sum(column.sample_bytes for column in self.columns)
+
+    @functools.cached_property
+    def has_strings(self) -> bool:
+        """Whether a column holds strings, which have no fixed place in memory."""
+        return any(column.dtype == np.object_ for column in self.columns)
 
 
 def read_signature(session: onnxruntime.InferenceSession, labels: Sequence[str]) -> Signature:
@@ -63,34 +101,37 @@ def read_signature(session: onnxruntime.InferenceSession, labels: Sequence[str])
     found = {name: (value.type, len(value.shape)) for name, value in inputs.items()}
     if found != wanted:
         raise BadGraph(f"the inputs are {_describe(found)}; expected {_describe(wanted)}")
-    _check_labels(session.get_modelmeta().custom_metadata_map, labels)
-    return Signature(
-        outputs=tuple(output.name for output in session.get_outputs()),
-        classes=len(labels),
-        truncatable=any(value.name == TRUNCATION for value in session.get_overridable_initializers()),
-        sample_bytes=sum(map(_sample_bytes, session.get_outputs())),
-    )
-
-
-def _check_labels(properties: Mapping[str, str], labels: Sequence[str]) -> None:
-    try:
-        told = json.loads(properties.get(LABELS_KEY, ""))
-    except ValueError:
-        raise BadGraph(f"the graph's metadata lack {LABELS_KEY}", field=LABELS_KEY) from None
-    if told != list(labels):
+    properties = session.get_modelmeta().custom_metadata_map
+    if _read(properties, LABELS_KEY) != list(labels):
+        told = _read(properties, LABELS_KEY)
         raise BadGraph(
             f"the graph's labels are not those of the model: {told}", field=LABELS_KEY, value=told, allowed=list(labels)
         )
+    smallest = _read(properties, SMALLEST_BATCH_KEY)
+    if type(smallest) is not int or smallest < 1:
+        raise BadGraph(f"{SMALLEST_BATCH_KEY} is {smallest!r}, allowed: at least 1", field=SMALLEST_BATCH_KEY)
+    return Signature(
+        columns=tuple(map(_to_column, session.get_outputs())),
+        classes=len(labels),
+        truncatable=any(value.name == TRUNCATION for value in session.get_overridable_initializers()),
+        smallest_batch=smallest,
+    )
 
 
-def _sample_bytes(output: onnxruntime.NodeArg) -> int:
-    """Returns the size of one sample's part in a column."""
+def _read(properties: Mapping[str, str], key: str) -> Any:
+    try:
+        return json.loads(properties.get(key, ""))
+    except ValueError:
+        raise BadGraph(f"the graph's metadata lack {key}", field=key) from None
+
+
+def _to_column(output: onnxruntime.NodeArg) -> Column:
     _batch, *extents = output.shape or [None]
     dtype = _DTYPES.get(output.type)
     if dtype is None or not output.shape or not all(isinstance(extent, int) and extent > 0 for extent in extents):
         found = f"{output.type} {output.shape}"
         raise BadGraph(f"the output {output.name!r} is {found}; expected [N, ...] of fixed extents")
-    return math.prod(extents) * (_ASSUMED_STRING_BYTES if dtype is np.object_ else np.dtype(dtype).itemsize)
+    return Column(output.name, np.dtype(dtype), tuple(extents))
 
 
 def _describe(inputs: Mapping[str, tuple[str, int]]) -> str:

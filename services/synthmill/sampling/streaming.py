@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import collections
-import threading
+import itertools
 from collections.abc import AsyncIterator, Callable, Iterable
-from concurrent.futures import Executor
-from typing import TypeVar
+from typing import Any
 
-T = TypeVar("T")
-
-Stopped = Callable[[], bool]
-"""Says whether nobody waits for the result any more."""
+from synthmill.sampling.scheduler import Work
 
 
-async def compute_ahead(
-    parts: Iterable[range], compute: Callable[[range, Stopped], T], executor: Executor, window: int
-) -> AsyncIterator[T]:
-    """Yields the result of every part in order, with at most `window` of them computed before they are taken.
+async def compute_ahead(parts: Iterable[range], submit: Callable[[range], Work], window: int) -> AsyncIterator[Any]:
+    """Yields the answer of every part in order, with at most `window` of them computed before they are taken.
 
-    However the iteration ends, it is over only when no computation of it runs any more.
+    The place of an answer is filled before the answer is sent, so that no worker waits for the network. However the
+    iteration ends, what is still under way is abandoned: none of it begins another batch.
 
     Args:
         parts: what to compute.
-        compute: runs in the executor; it should look at its second argument now and then.
-        executor: where to compute.
-        window: results that may be under way or waiting.
+        submit: queues a part.
+        window: answers that may be under way or waiting while another one is being sent.
     """
-    loop = asyncio.get_running_loop()
-    stop = threading.Event()
-    waiting: collections.deque[asyncio.Future[T]] = collections.deque()
+    left = iter(parts)
+    waiting = collections.deque(submit(part) for part in itertools.islice(left, window))
     try:
-        for part in parts:
-            waiting.append(loop.run_in_executor(executor, compute, part, stop.is_set))
-            if len(waiting) == window:
-                yield await waiting.popleft()
         while waiting:
-            yield await waiting.popleft()
+            answer = await waiting[0].future
+            waiting.popleft()
+            waiting.extend(submit(part) for part in itertools.islice(left, 1))
+            yield answer
     # Not an except clause: a client that goes away shows as CancelledError, GeneratorExit or an error of gRPC's own.
     finally:
-        stop.set()
-        await asyncio.gather(*waiting, return_exceptions=True)
+        for work in waiting:
+            work.abandon()

@@ -1,45 +1,88 @@
-"""Batch sizes: how a request is cut, and which sizes are trusted."""
+"""Batch sizes: which are tried, which are trusted, and how a request is cut."""
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthmill.sampling.batches import agreeing_buckets, fill_up, plan_batches, usable_buckets, whole_batches
+from synthmill.sampling.batches import (
+    BUCKETS,
+    BatchPlanner,
+    fill_up,
+    measure_buckets,
+    reference_bucket,
+    usable_buckets,
+)
 
-BUCKETS = (16, 64, 256, 1024)
+# A machine on which each batch has a fixed cost and each sample a small one.
+SECONDS = {bucket: 40e-6 + bucket * 1e-6 for bucket in BUCKETS}
 
 
 @given(st.integers(1, 10_000))
 def test_batches_cover_a_request_and_only_the_last_has_room(count):
-    batches = plan_batches(count, BUCKETS)
+    batches = BatchPlanner(SECONDS).plan(count)
     assert set(batches) <= set(BUCKETS)
     assert sum(batches[:-1]) < count <= sum(batches)
 
 
-@given(st.integers(0, 5000))
-def test_chunks_are_whole_batches(count):
-    size = whole_batches(count, BUCKETS)
-    assert size <= max(count, 16)
-    assert sum(plan_batches(size, BUCKETS)) == size
-    assert len(set(plan_batches(size, BUCKETS))) == 1
+@given(st.integers(1, 255))
+def test_a_small_request_is_cut_the_cheapest_way(count):
+    planner = BatchPlanner(SECONDS)
+    cost = sum(SECONDS[bucket] for bucket in planner.plan(count))
+    assert cost <= SECONDS[min(bucket for bucket in BUCKETS if bucket >= count)]
+    largest = max(bucket for bucket in BUCKETS if bucket <= count)
+    assert cost <= sum(SECONDS[each] for each in [largest] * (count // largest) + [1] * (count % largest)) + 1e-12
+
+
+def test_a_fast_model_is_run_in_large_batches():
+    planner = BatchPlanner(SECONDS)
+    assert planner.bulk == 1024
+    assert planner.urgent == 256
+    assert planner.seconds_per_sample == pytest.approx(SECONDS[1024] / 1024)
+
+
+def test_a_slow_model_is_run_in_the_smallest_batches_that_cost_no_more():
+    planner = BatchPlanner({1: 0.0007, 4: 0.0021, 16: 0.0077, 64: 0.031, 256: 0.13})
+    assert planner.bulk == 16
+    assert planner.urgent == 4
+    assert planner.plan(18) == [16, 1, 1]
+
+
+def test_no_batch_is_so_long_that_others_wait():
+    assert BatchPlanner({1: 0.02, 16: 0.2, 64: 0.7}).bulk == 1
+    assert BatchPlanner({16: 2.0, 64: 3.0}).bulk == 16
 
 
 def test_large_samples_come_in_small_batches():
     assert usable_buckets(64) == BUCKETS
-    assert usable_buckets(64 * 64 * 3) == (16, 64)
+    assert usable_buckets(64 * 64 * 3) == (1, 4, 16, 64)
     assert usable_buckets(10_000_000) == (1,)
+
+
+def test_batches_that_the_operators_make_unsafe_are_not_tried():
+    assert usable_buckets(64, smallest=16) == (16, 64, 256, 1024)
+    assert usable_buckets(10_000_000, smallest=16) == (1,)
 
 
 def test_filling_up_repeats_the_last_value():
     assert fill_up(np.array([3, 4]), 5).tolist() == [3, 4, 4, 4, 4]
 
 
-def graph(bad: dict[int, str]):
+def test_reference_is_small_where_kernels_are_exact_and_the_largest_where_not():
+    assert reference_bucket(BUCKETS, exact_kernels=True) == 64
+    assert reference_bucket((1, 4), exact_kernels=True) == 4
+    assert reference_bucket(BUCKETS, exact_kernels=False) == 1024
+
+
+def graph(bad: dict[int, str], slow_s: float = 0.0):
     """Computes the index itself, but wrongly in batches of some sizes: everywhere, or depending on the place."""
 
     def run(index: np.ndarray) -> dict[str, np.ndarray]:
+        time.sleep(slow_s * len(index))
         values = index.astype(np.float32)
         if bad.get(len(index)) == "everywhere":
             values = np.nextafter(values, np.float32(np.inf))
@@ -50,19 +93,31 @@ def graph(bad: dict[int, str]):
     return run
 
 
-def test_batch_sizes_that_agree_are_kept():
-    assert agreeing_buckets(graph({}), BUCKETS, "m") == BUCKETS
+def agreeing(bad: dict[int, str], reference: int = 64) -> tuple[int, ...]:
+    return tuple(measure_buckets(graph(bad), BUCKETS, reference, "m"))
+
+
+@pytest.mark.parametrize("reference", [16, 64, 1024])
+def test_batch_sizes_that_agree_are_kept(reference):
+    assert agreeing({}, reference) == BUCKETS
 
 
 def test_batch_size_that_disagrees_is_dropped():
-    assert agreeing_buckets(graph({64: "everywhere"}), BUCKETS, "m") == (16, 256, 1024)
-    assert agreeing_buckets(graph({16: "by place"}), BUCKETS, "m") == (64, 256, 1024)
+    assert agreeing({16: "everywhere"}) == (1, 4, 64, 256, 1024)
+    assert agreeing({1024: "everywhere"}) == (1, 4, 16, 64, 256)
+    assert agreeing({4: "by place"}) == (1, 16, 64, 256, 1024)
+    assert agreeing({64: "everywhere"}, reference=1024) == (1, 4, 16, 256, 1024)
 
 
-def test_largest_batch_size_that_disagrees_with_itself_is_dropped():
-    assert agreeing_buckets(graph({1024: "by place"}), BUCKETS, "m") == (16, 64, 256)
+def test_reference_that_disagrees_with_itself_gives_way():
+    assert agreeing({1024: "by place"}, reference=1024) == (1, 4, 16, 64, 256)
 
 
 def test_one_batch_size_is_always_left():
-    everything = dict.fromkeys(BUCKETS, "by place")
-    assert agreeing_buckets(graph(everything), BUCKETS, "m") == (16,)
+    assert agreeing(dict.fromkeys(BUCKETS, "by place")) == (1,)
+
+
+def test_times_are_measured_and_hopelessly_slow_batches_are_not_tried():
+    seconds = measure_buckets(graph({}, slow_s=0.00015), BUCKETS, 64, "m")
+    assert tuple(seconds) == (1, 4, 16, 64, 256)
+    assert seconds[16] >= 0.0024

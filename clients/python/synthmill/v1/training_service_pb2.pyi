@@ -26,6 +26,26 @@ class CreateTrainingJobRequest(_message.Message):
     validate_only: bool
     def __init__(self, dataset: _Optional[str] = ..., family: _Optional[str] = ..., model: _Optional[str] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., seed: _Optional[int] = ..., request_id: _Optional[str] = ..., validate_only: bool = ...) -> None: ...
 
+class CreateCompressionJobRequest(_message.Message):
+    __slots__ = ("model", "methods", "parameters", "max_loss", "dataset", "seed", "request_id", "validate_only")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    METHODS_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    MAX_LOSS_FIELD_NUMBER: _ClassVar[int]
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    methods: _containers.RepeatedScalarFieldContainer[str]
+    parameters: _struct_pb2.Struct
+    max_loss: float
+    dataset: str
+    seed: int
+    request_id: str
+    validate_only: bool
+    def __init__(self, model: _Optional[str] = ..., methods: _Optional[_Iterable[str]] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., max_loss: _Optional[float] = ..., dataset: _Optional[str] = ..., seed: _Optional[int] = ..., request_id: _Optional[str] = ..., validate_only: bool = ...) -> None: ...
+
 class ListFamiliesRequest(_message.Message):
     __slots__ = ("kind",)
     KIND_FIELD_NUMBER: _ClassVar[int]

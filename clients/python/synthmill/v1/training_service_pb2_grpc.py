@@ -41,6 +41,11 @@ class TrainingServiceStub(object):
                 request_serializer=synthmill_dot_v1_dot_training__service__pb2.CreateTrainingJobRequest.SerializeToString,
                 response_deserializer=synthmill_dot_v1_dot_job__pb2.Job.FromString,
                 _registered_method=True)
+        self.CreateCompressionJob = channel.unary_unary(
+                '/synthmill.v1.TrainingService/CreateCompressionJob',
+                request_serializer=synthmill_dot_v1_dot_training__service__pb2.CreateCompressionJobRequest.SerializeToString,
+                response_deserializer=synthmill_dot_v1_dot_job__pb2.Job.FromString,
+                _registered_method=True)
         self.ListFamilies = channel.unary_unary(
                 '/synthmill.v1.TrainingService/ListFamilies',
                 request_serializer=synthmill_dot_v1_dot_training__service__pb2.ListFamiliesRequest.SerializeToString,
@@ -61,6 +66,16 @@ class TrainingServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateCompressionJob(self, request, context):
+        """Makes a model version smaller and faster, as a job whose result is another version of the same model. The job fails
+        with FAILED_PRECONDITION, and publishes nothing, if more utility is lost than allowed; its messages tell what was
+        measured. Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if the model cannot be compressed by these methods,
+        ALREADY_EXISTS, UNAVAILABLE if the catalog cannot be reached.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListFamilies(self, request, context):
         """Lists the hyper-parameters of each generator family with type, default and what is allowed. Codes: NOT_FOUND.
         """
@@ -74,6 +89,11 @@ def add_TrainingServiceServicer_to_server(servicer, server):
             'CreateTrainingJob': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateTrainingJob,
                     request_deserializer=synthmill_dot_v1_dot_training__service__pb2.CreateTrainingJobRequest.FromString,
+                    response_serializer=synthmill_dot_v1_dot_job__pb2.Job.SerializeToString,
+            ),
+            'CreateCompressionJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateCompressionJob,
+                    request_deserializer=synthmill_dot_v1_dot_training__service__pb2.CreateCompressionJobRequest.FromString,
                     response_serializer=synthmill_dot_v1_dot_job__pb2.Job.SerializeToString,
             ),
             'ListFamilies': grpc.unary_unary_rpc_method_handler(
@@ -109,6 +129,33 @@ class TrainingService(object):
             target,
             '/synthmill.v1.TrainingService/CreateTrainingJob',
             synthmill_dot_v1_dot_training__service__pb2.CreateTrainingJobRequest.SerializeToString,
+            synthmill_dot_v1_dot_job__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateCompressionJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synthmill.v1.TrainingService/CreateCompressionJob',
+            synthmill_dot_v1_dot_training__service__pb2.CreateCompressionJobRequest.SerializeToString,
             synthmill_dot_v1_dot_job__pb2.Job.FromString,
             options,
             channel_credentials,

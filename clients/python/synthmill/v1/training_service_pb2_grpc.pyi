@@ -39,6 +39,12 @@ class TrainingServiceStub:
     Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if the dataset cannot be trained on, ALREADY_EXISTS,
     UNAVAILABLE if the catalog cannot be reached.
     """
+    CreateCompressionJob: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.CreateCompressionJobRequest, _job_pb2.Job]
+    """Makes a model version smaller and faster, as a job whose result is another version of the same model. The job fails
+    with FAILED_PRECONDITION, and publishes nothing, if more utility is lost than allowed; its messages tell what was
+    measured. Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if the model cannot be compressed by these methods,
+    ALREADY_EXISTS, UNAVAILABLE if the catalog cannot be reached.
+    """
     ListFamilies: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.ListFamiliesRequest, _training_service_pb2.ListFamiliesResponse]
     """Lists the hyper-parameters of each generator family with type, default and what is allowed. Codes: NOT_FOUND."""
 
@@ -51,6 +57,12 @@ class TrainingServiceAsyncStub(TrainingServiceStub):
     """Trains a generator on a dataset, as a job whose result is a model version.
     Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if the dataset cannot be trained on, ALREADY_EXISTS,
     UNAVAILABLE if the catalog cannot be reached.
+    """
+    CreateCompressionJob: _aio.UnaryUnaryMultiCallable[_training_service_pb2.CreateCompressionJobRequest, _job_pb2.Job]  # type: ignore[assignment]
+    """Makes a model version smaller and faster, as a job whose result is another version of the same model. The job fails
+    with FAILED_PRECONDITION, and publishes nothing, if more utility is lost than allowed; its messages tell what was
+    measured. Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if the model cannot be compressed by these methods,
+    ALREADY_EXISTS, UNAVAILABLE if the catalog cannot be reached.
     """
     ListFamilies: _aio.UnaryUnaryMultiCallable[_training_service_pb2.ListFamiliesRequest, _training_service_pb2.ListFamiliesResponse]  # type: ignore[assignment]
     """Lists the hyper-parameters of each generator family with type, default and what is allowed. Codes: NOT_FOUND."""
@@ -67,6 +79,18 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Trains a generator on a dataset, as a job whose result is a model version.
         Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if the dataset cannot be trained on, ALREADY_EXISTS,
         UNAVAILABLE if the catalog cannot be reached.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateCompressionJob(
+        self,
+        request: _training_service_pb2.CreateCompressionJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_pb2.Job, _abc.Awaitable[_job_pb2.Job]]:
+        """Makes a model version smaller and faster, as a job whose result is another version of the same model. The job fails
+        with FAILED_PRECONDITION, and publishes nothing, if more utility is lost than allowed; its messages tell what was
+        measured. Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if the model cannot be compressed by these methods,
+        ALREADY_EXISTS, UNAVAILABLE if the catalog cannot be reached.
         """
 
     @_abc_1.abstractmethod

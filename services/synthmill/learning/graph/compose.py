@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, inliner, version_converter
 
 from synthmill.learning.graph import noise
+from synthmill.learning.graph.batching import smallest_batch, with_subgraphs
 from synthmill.learning.graph.builder import GraphBuilder
 from synthmill.learning.graph.metadata import GraphMetadata
 from synthmill.runtime.errors import BadGraph
@@ -68,7 +69,8 @@ def compose(
 
     result = onnx.ModelProto(ir_version=MAX_IR_VERSION, producer_name="synthmill", opset_import=body.opset_import)
     result.graph.CopyFrom(_join(builder, body.graph, conditional))
-    filled = dataclasses.replace(metadata, noise=noise.SCHEME, latent_size=size)
+    smallest = smallest_batch(body.graph)
+    filled = dataclasses.replace(metadata, noise=noise.SCHEME, latent_size=size, smallest_batch=smallest)
     helper.set_model_props(result, filled.to_properties())
     return result
 
@@ -139,7 +141,7 @@ def _check_outputs(graph: onnx.GraphProto, inputs: Mapping[str, onnx.TypeProto.T
 
 def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
     """Renames values as told, moves all others into a namespace, and drops notes that may hold paths of a machine."""
-    for part in _with_subgraphs(graph):
+    for part in with_subgraphs(graph):
         part.doc_string = ""
         part.ClearField("metadata_props")
         part.ClearField("value_info")
@@ -155,15 +157,6 @@ def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
             # An empty name stands for an optional input or output that is left out.
             node.input[:] = [name and names.get(name, _PREFIX + name) for name in node.input]
             node.output[:] = [name and names.get(name, _PREFIX + name) for name in node.output]
-
-
-def _with_subgraphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            nested = [attribute.g] if attribute.HasField("g") else attribute.graphs
-            for part in nested:
-                yield from _with_subgraphs(part)
 
 
 def _join(builder: GraphBuilder, body: onnx.GraphProto, conditional: bool) -> onnx.GraphProto:

@@ -25,6 +25,7 @@ class GraphMetadata:
         license: licence of the generator, as an SPDX identifier where there is one.
         noise: scheme of the noise and its version; `compose` fills it in.
         latent_size: dimensions of the latent vector; `compose` fills it in.
+        smallest_batch: least batch size in which a sample has the same bits as in any other; `compose` fills it in.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class GraphMetadata:
     license: str = ""
     noise: str = ""
     latent_size: int = 0
+    smallest_batch: int = 1
 
     def to_properties(self) -> dict[str, str]:
         """Returns the metadata as text by key: strings as they are, all else as JSON with sorted keys."""
