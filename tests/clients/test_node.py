@@ -14,8 +14,8 @@ import grpc
 import numpy as np
 import pytest
 
+from synthmill.runtime.calls import ObservedServer
 from synthmill.runtime.errors import NotFound, Unavailable
-from synthmill.runtime.interceptors import CallInterceptor
 from synthmill.runtime.service import Drain
 from synthmill.runtime.tensors import to_batch
 from synthmill.v1 import (
@@ -90,10 +90,11 @@ class Services:
 
 @pytest.fixture
 async def services() -> AsyncIterator[Services]:
-    server = grpc.aio.server(interceptors=[CallInterceptor("test", Drain())])
+    server = grpc.aio.server()
+    observed = ObservedServer(server, "test", Drain())
     sampling = Sampling()
-    catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(Catalog(), server)
-    sampling_service_pb2_grpc.add_SamplingServiceServicer_to_server(sampling, server)
+    catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(Catalog(), observed)
+    sampling_service_pb2_grpc.add_SamplingServiceServicer_to_server(sampling, observed)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     yield Services(f"127.0.0.1:{port}", sampling)

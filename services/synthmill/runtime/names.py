@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import uuid
 
@@ -42,6 +43,7 @@ def check_id(field: str, value: str) -> str:
     return value
 
 
+@functools.lru_cache(maxsize=1024)
 def parse_name(kind_of_resource: str, field: str, name: str) -> ResourceName:
     """Parses a name with or without a version.
 

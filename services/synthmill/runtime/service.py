@@ -19,10 +19,10 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
 from synthmill.runtime import metrics
+from synthmill.runtime.calls import ObservedServer
 from synthmill.runtime.config import ServiceConfig, load_config
 from synthmill.runtime.drain import Drain
 from synthmill.runtime.errors import InvalidField
-from synthmill.runtime.interceptors import CallInterceptor
 from synthmill.runtime.logs import set_up_logging
 
 C = TypeVar("C", bound=ServiceConfig)
@@ -45,12 +45,14 @@ class Mount:
         add: generated function that adds a servicer to a server.
         servicer: its implementation.
         reflected: whether reflection lists it; false for a name that no message of ours describes.
+        quiet: whether calls that succeed are logged as details only.
     """
 
     service_name: str
     add: Callable[[Any, grpc.aio.Server], None]
     servicer: object
     reflected: bool = True
+    quiet: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,8 +90,8 @@ async def _run(config: C, build: Callable[[C, Drain], Assembly]) -> None:
     stop_signal = _stop_signal()
     drain = Drain()
     assembly = build(config, drain)
-    server = grpc.aio.server(interceptors=[CallInterceptor(config.service, drain)], options=_options(config))
-    health = _mount(server, assembly)
+    server = grpc.aio.server(options=_options(config))
+    health = _mount(server, assembly, config.service, drain)
     port = server.add_insecure_port(f"{config.host}:{config.listen_port}")
     metrics_port = metrics.start_endpoint(config.host, config.metrics_port)
     async with contextlib.AsyncExitStack() as stack:
@@ -109,11 +111,11 @@ async def _run(config: C, build: Callable[[C, Drain], Assembly]) -> None:
     logger.info("stopped")
 
 
-def _mount(server: grpc.aio.Server, assembly: Assembly) -> health_aio.HealthServicer:
+def _mount(server: grpc.aio.Server, assembly: Assembly, service: str, drain: Drain) -> health_aio.HealthServicer:
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     for mount in assembly.mounts:
-        mount.add(mount.servicer, server)
+        mount.add(mount.servicer, ObservedServer(server, service, drain, quiet=mount.quiet))
     names = [mount.service_name for mount in assembly.mounts if mount.reflected]
     reflection.enable_server_reflection([*names, "grpc.health.v1.Health", reflection.SERVICE_NAME], server)
     return health

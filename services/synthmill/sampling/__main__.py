@@ -35,9 +35,9 @@ def build(config: SamplingConfig, drain: Drain) -> Assembly:
     inference = oip.InferenceServicer(models, catalog, sampler, drain, system_shared_memory=config.system_shared_memory)
     return Assembly(
         mounts=[
-            Mount(SERVICE, add_sampling_servicer, SamplingServicer(models, sampler)),
+            Mount(SERVICE, add_sampling_servicer, SamplingServicer(models, sampler), quiet=True),
             # Clients bring their own messages for this one; reflection would offer ours under another name.
-            Mount(oip.SERVICE_NAME, oip.add_to_server, inference, reflected=False),
+            Mount(oip.SERVICE_NAME, oip.add_to_server, inference, reflected=False, quiet=True),
         ],
         stop=[channel.close, scheduler.stop],
     )

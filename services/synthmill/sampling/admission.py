@@ -13,7 +13,7 @@ from synthmill.sampling import metrics
 _LEAST_RETRY_S = 0.05
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Cost:
     """What a request needs.
 
@@ -44,7 +44,11 @@ class Admission:
         self._max_bytes = max_bytes
         self._workers = workers
         self._seconds = 0.0
+        self._rows = 0
         self._bytes = 0
+        # Read when asked for: counting each request up and down would cost more than admitting it.
+        metrics.QUEUED_ROWS.set_function(lambda: self._rows)
+        metrics.QUEUED_BYTES.set_function(lambda: self._bytes)
 
     @contextlib.contextmanager
     def admit(self, cost: Cost) -> Iterator[None]:
@@ -68,9 +72,8 @@ class Admission:
 
     def _add(self, cost: Cost, sign: int) -> None:
         self._seconds = max(0.0, self._seconds + sign * cost.seconds)
+        self._rows += sign * cost.rows
         self._bytes += sign * cost.size_bytes
-        metrics.QUEUED_ROWS.inc(sign * cost.rows)
-        metrics.QUEUED_BYTES.inc(sign * cost.size_bytes)
 
     def _shed(self, reason: str, retry_after_s: float, state: str) -> Overloaded:
         metrics.SHED.labels(reason).inc()

@@ -133,6 +133,10 @@ class BatchPlanner:
         self.seconds_per_sample = cost[self.bulk]
         self._plan_rest = functools.cache(self._cheapest)
 
+    def seconds(self, bucket: int) -> float:
+        """Returns the time of a batch."""
+        return self._seconds[bucket]
+
     def plan(self, count: int) -> list[int]:
         """Cuts a number of samples into batches; their sum is at least `count`, and only the last has room to spare."""
         whole, rest = divmod(count, self.bulk)

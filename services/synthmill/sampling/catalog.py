@@ -14,6 +14,8 @@ from synthmill.runtime.errors import DeadlineExceeded, Unavailable
 from synthmill.v1 import catalog_service_pb2, catalog_service_pb2_grpc, dataset_pb2, model_pb2
 
 _TIMEOUT_S = 5.0
+# Who has an old answer waits no longer than this for a new one.
+_PATIENCE_S = 0.25
 _TRAIN = "train"
 _MAX_REMEMBERED = 4096
 _PAGE_SIZE = 1000
@@ -58,6 +60,10 @@ class Catalog:
         """
         return await self._lists.get(model, lambda: self._list(model))
 
+    def known_model(self, name: str) -> model_pb2.Model | None:
+        """Returns a model version without asking, if the last answer is fresh."""
+        return self._models.fresh(name)
+
     async def class_counts(self, dataset: str) -> Mapping[str, int]:
         """Returns the size of each class of a dataset's training split, by name; empty if it has no labels.
 
@@ -91,7 +97,12 @@ class _Memory(Generic[T]):
     def __init__(self, fresh_s: float) -> None:
         self._fresh_s = fresh_s
         self._answers: dict[str, tuple[float, T]] = {}
-        self._asking: dict[str, asyncio.Task[T]] = {}
+        self._asking: dict[str, tuple[asyncio.Task[T], float]] = {}
+
+    def fresh(self, name: str) -> T | None:
+        """Returns the answer about a name if it is fresh."""
+        told_at, answer = self._answers.get(name, (0.0, None))
+        return answer if time.monotonic() - told_at < self._fresh_s else None
 
     async def get(self, name: str, ask: Callable[[], Awaitable[T]]) -> T:
         """Returns the answer about a name; while the catalog cannot be reached, an old one is better than none."""
@@ -99,19 +110,22 @@ class _Memory(Generic[T]):
         age_s = time.monotonic() - told_at
         if answer is not None and age_s < self._fresh_s:
             return answer
-        asking = self._asking.get(name) or self._ask(name, ask)
-        if answer is not None and age_s < 2 * self._fresh_s:
-            return answer
+        asking, asked_at = self._asking.get(name) or self._ask(name, ask)
+        if answer is not None:
+            patience_s = asked_at + _PATIENCE_S - time.monotonic()
+            if age_s < 2 * self._fresh_s or patience_s <= 0:
+                return answer
+            await asyncio.wait({asking}, timeout=patience_s)
         try:
             # Shielded: a caller that goes away must not take the answer from the others.
-            return await asyncio.shield(asking)
+            return await asyncio.shield(asking) if answer is None or asking.done() else answer
         except (Unavailable, DeadlineExceeded) as error:
             if answer is None:
                 raise
             _log.warning("%s: the catalog cannot be reached, its last answer stands: %s", name, error)
             return answer
 
-    def _ask(self, name: str, ask: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
+    def _ask(self, name: str, ask: Callable[[], Awaitable[T]]) -> tuple[asyncio.Task[T], float]:
         async def remember() -> T:
             found = await ask()
             if len(self._answers) >= _MAX_REMEMBERED:
@@ -126,6 +140,6 @@ class _Memory(Generic[T]):
                 task.exception()
 
         task = asyncio.create_task(remember())
-        self._asking[name] = task
+        self._asking[name] = task, time.monotonic()
         task.add_done_callback(forget)
-        return task
+        return self._asking[name]

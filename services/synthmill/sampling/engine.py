@@ -14,7 +14,6 @@ from synthmill.sampling import metrics
 from synthmill.sampling.batches import (
     BatchPlanner,
     Columns,
-    fill_up,
     measure_buckets,
     reference_bucket,
     usable_buckets,
@@ -23,11 +22,13 @@ from synthmill.sampling.providers import CPU, ProviderChoice
 from synthmill.sampling.signature import INDEX, LABEL, SEED, TRUNCATION, Signature
 from synthmill.sampling.slots import Shape, Slot, SlotPool
 
+# About what it costs to hand a group of requests to another thread and to take the answers back.
+_INLINE_S = 0.001
 # Slots of the bulk size that a few workers hold at a time.
 _BATCHES_IN_MEMORY = 16
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Draw:
     """Which samples to compute.
 
@@ -83,6 +84,7 @@ class Engine:
         signature: as given.
         memory_bytes: estimate of the memory that it takes: the weights, packed once more for the kernels, and batches.
         planner: batch sizes in use: those whose samples agree to the bit, by what they cost.
+        inline: whether an urgent batch is over so soon that the event loop can compute it.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class Engine:
         sizes = usable_buckets(signature.sample_bytes, signature.smallest_batch)
         reference = reference_bucket(sizes, exact_kernels=provider.name == CPU)
         self.planner = BatchPlanner(measure_buckets(self._probe, sizes, reference, model))
+        self.inline = provider.name == CPU and self.planner.seconds(self.planner.urgent) <= _INLINE_S
         self.memory_bytes = 2 * graph_bytes + _BATCHES_IN_MEMORY * self.planner.bulk * signature.sample_bytes
 
     def compute(
@@ -155,7 +158,11 @@ class Engine:
         size = slot.shape.size
         for name, array in slot.inputs.items():
             given = inputs[name]
-            array[:] = given if len(given) == 1 else fill_up(given[start : start + size], size)
+            if len(given) > 1:
+                given = given[start : start + size]
+            array[: len(given)] = given
+            # What is left over computes the last sample again.
+            array[len(given) :] = given[-1]
         began = time.perf_counter()
         slot.run()
         metrics.batch_seconds(size).observe(time.perf_counter() - began)

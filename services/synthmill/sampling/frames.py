@@ -8,6 +8,7 @@ protobuf itself makes.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -68,11 +69,13 @@ def _number(field: int, value: int) -> bytes:
     return _tag(field, 0) + _varint(value) if value else b""
 
 
+@functools.lru_cache(maxsize=4096)
 def _text(field: int, value: str) -> bytes:
     encoded = value.encode()
     return _tag(field, _LENGTH_DELIMITED) + _varint(len(encoded)) + encoded
 
 
+@functools.cache
 def _tag(field: int, wire_type: int) -> bytes:
     return _varint(field << 3 | wire_type)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
+from typing import Self
 
-from synthmill.runtime.errors import BadGraph, DataLoss, NotFound, SynthmillError
+from synthmill.runtime.errors import BadGraph, DataLoss, NotFound
 from synthmill.runtime.names import MODELS, parse_name, parse_version
 from synthmill.sampling import metrics
 from synthmill.sampling.catalog import Catalog
@@ -26,7 +26,7 @@ OpenEngine = Callable[[model_pb2.Model], Engine]
 
 @dataclasses.dataclass
 class LoadedModel:
-    """A model version in memory.
+    """A model version in memory; a with block around it keeps it there.
 
     Attributes:
         model: the version.
@@ -44,6 +44,16 @@ class LoadedModel:
 
     def __post_init__(self) -> None:
         self.labels = list(self.model.labels)
+
+    def __enter__(self) -> Self:
+        self.active_calls += 1
+        self.idle.clear()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.active_calls -= 1
+        if not self.active_calls:
+            self.idle.set()
 
 
 class ModelRegistry:
@@ -64,11 +74,10 @@ class ModelRegistry:
         # In the order of last use.
         self._loads: dict[str, asyncio.Task[LoadedModel]] = {}
         self._served: dict[str, str] = {}
-        self._failures: dict[str, tuple[float, SynthmillError]] = {}
+        self._failures: dict[str, tuple[float, Exception]] = {}
 
-    @contextlib.asynccontextmanager
-    async def use(self, name: str) -> AsyncIterator[LoadedModel]:
-        """Lends a version, loading it if need be; it stays in memory for the length of the with block.
+    async def use(self, name: str) -> LoadedModel:
+        """Returns a version, loading it if need be; it stays in memory for the length of a with block around it.
 
         Raises:
             InvalidField: the name is malformed.
@@ -76,17 +85,10 @@ class ModelRegistry:
             DataLoss: its sampler graph is missing or damaged, and no older version has been served under that name.
             Unavailable: the catalog cannot be reached and the name is new.
 
-        While a version that a name has come to mean is being loaded, the one before it is lent.
+        While a version that a name has come to mean is being loaded, the one before it is returned.
         """
-        loaded = await self.load(name)
-        loaded.active_calls += 1
-        loaded.idle.clear()
-        try:
-            yield loaded
-        finally:
-            loaded.active_calls -= 1
-            if not loaded.active_calls:
-                loaded.idle.set()
+        known = self._catalog.known_model(name)
+        return (known and self._touch(name, known.name)) or await self.load(name)
 
     async def load(self, name: str, *, again: bool = False) -> LoadedModel:
         """Returns a version, loading it if need be.
@@ -103,10 +105,8 @@ class ModelRegistry:
         model = await self._catalog.model(name)
         if again:
             self._failures.pop(model.name, None)
-        ready = self._find(model.name)
+        ready = self._touch(name, model.name)
         if ready is not None:
-            self._loads[model.name] = self._loads.pop(model.name)
-            self._served[name] = model.name
             return ready
         previous = self._find(self._served.get(name, "")) if name != model.name else None
         if previous is not None and not again:
@@ -140,6 +140,14 @@ class ModelRegistry:
         """Returns the versions in memory, the one used last at the end."""
         return [loaded for name in self._loads if (loaded := self._find(name))]
 
+    def _touch(self, name: str, version: str) -> LoadedModel | None:
+        """Returns a version if it is in memory, and notes that it is what a name means and what was used last."""
+        ready = self._find(version)
+        if ready is not None:
+            self._loads[version] = self._loads.pop(version)
+            self._served[name] = version
+        return ready
+
     def _find(self, name: str) -> LoadedModel | None:
         task = self._loads.get(name)
         return task.result() if task and task.done() and not task.cancelled() and not task.exception() else None
@@ -169,7 +177,7 @@ class ModelRegistry:
             engine = await asyncio.to_thread(self._open_engine, model)
         except BaseException as error:
             del self._loads[model.name]
-            if isinstance(error, SynthmillError):
+            if isinstance(error, Exception):
                 self._failures[model.name] = (time.monotonic() + _RETRY_AFTER_S, error)
                 metrics.LOAD_FAILURES.labels(model.name).inc()
             raise

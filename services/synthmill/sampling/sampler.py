@@ -22,9 +22,10 @@ from synthmill.sampling.engine import Draw, Drawn
 from synthmill.sampling.labels import LabelPlan
 from synthmill.sampling.models import LoadedModel, ModelRegistry
 from synthmill.sampling.queries import IndexQuery, Query, RangeQuery, StreamQuery
-from synthmill.sampling.scheduler import Scheduler, Work
+from synthmill.sampling.scheduler import Scheduler
 from synthmill.sampling.signature import LABEL
 from synthmill.sampling.streaming import compute_ahead
+from synthmill.sampling.work import Work
 
 MAX_ANSWER_BYTES = 3 << 20
 
@@ -35,7 +36,7 @@ _CHUNK_S = 0.1
 T = TypeVar("T")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Chunk:
     """A run of samples, as it lies in the memory of its batches.
 
@@ -64,7 +65,7 @@ Pack = Callable[[Chunk], T]
 """Makes an answer of a chunk; called in a worker, and keeps nothing of the chunk's pieces."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Drawing:
     """A query bound to a loaded model: what is left is to say which indices."""
 
@@ -162,7 +163,7 @@ class Sampler:
             ResourceExhausted: the samples do not fit one answer.
             Overloaded: too much is asked for at the moment.
         """
-        async with self._models.use(query.model) as loaded:
+        with await self._models.use(query.model) as loaded:
             drawing = await self._prepare(loaded, query, tenant)
             size_bytes = query.count * drawing.sample_bytes
             if size_bytes > MAX_ANSWER_BYTES and query.count > 1:
@@ -186,7 +187,7 @@ class Sampler:
             Overloaded: there is no memory for another stream.
             Unavailable: the service drains; `next_index` is the first one not sent.
         """
-        async with self._models.use(query.model) as loaded:
+        with await self._models.use(query.model) as loaded:
             drawing = await self._prepare(loaded, query, tenant)
             drawing.check_range(query.end)
             size = drawing.chunk_size(query.chunk_bytes)
@@ -222,7 +223,7 @@ class Sampler:
             OutOfRange: the plan ends before.
             ResourceExhausted: the range is too long to be counted.
         """
-        async with self._models.use(query.model) as loaded:
+        with await self._models.use(query.model) as loaded:
             plan = (await self._prepare(loaded, query)).plan
             if plan is None:
                 raise InvalidField("model", query.model, "a model with labels")

@@ -17,7 +17,6 @@ from synthmill.v1 import sampling_service_pb2_grpc
 Context = grpc.aio.ServicerContext
 
 SERVICE = "synthmill.v1.SamplingService"
-TENANT_KEY = "x-synthmill-tenant"
 
 # What answers with samples hands over finished bytes instead of messages.
 _ENCODED = ("Sample", "StreamSamples")
@@ -31,11 +30,13 @@ class SamplingServicer(sampling_service_pb2_grpc.SamplingServiceServicer):
         self._sampler = sampler
 
     async def Sample(self, request: pb.SampleRequest, context: Context) -> bytes:
-        return await self._sampler.sample(convert.to_sample_query(request), convert.packer(), tenant_of(context))
+        return await self._sampler.sample(
+            convert.to_sample_query(request), convert.packer(), tenant_of(request, context)
+        )
 
     async def StreamSamples(self, request: pb.StreamSamplesRequest, context: Context) -> AsyncIterator[bytes]:
         query = convert.to_stream_query(request)
-        stream = self._sampler.stream(query, convert.packer(query.start), tenant_of(context))
+        stream = self._sampler.stream(query, convert.packer(query.start), tenant_of(request, context))
         async with contextlib.aclosing(stream) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -61,12 +62,9 @@ def add_sampling_servicer(servicer: SamplingServicer, server: grpc.aio.Server) -
     sampling_service_pb2_grpc.add_SamplingServiceServicer_to_server(servicer, _Handlers(server))
 
 
-def tenant_of(context: Context) -> str:
-    """Returns who is calling: what the caller says in `TENANT_KEY`, else the connection."""
-    for key, value in context.invocation_metadata() or ():
-        if key == TENANT_KEY:
-            return str(value)
-    return context.peer()
+def tenant_of(request: pb.SampleRequest | pb.StreamSamplesRequest, context: Context) -> str:
+    """Returns who asks: a name that the request gives, else the connection."""
+    return request.tenant or context.peer()
 
 
 class _Handlers:

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
-from synthmill.sampling.scheduler import Work
+from synthmill.sampling.work import Work
 
 
 async def compute_ahead(parts: Iterable[range], submit: Callable[[range], Work], window: int) -> AsyncIterator[Any]:

@@ -23,10 +23,33 @@ def test_unknown_error_is_a_fault():
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["sample", "pets", "--count", 0, "--out", "x"], 2, "count: got 0, allowed: 1 to 2^48"),
+        (["sample", "pets", "--count", 0, "--out", "x"], 2, "count: got 0, allowed: 1 to 281474976710656"),
         (["sample", "pets", "--count", -1, "--out", "x"], 2, "count: got -1, allowed"),
         (["sample", "pets", "--count", 2**62, "--out", "x"], 2, "count: got 4611686018427387904, allowed"),
         (["sample", "pets", "--count", 2**70, "--out", "x"], 2, "count: got 1180591620717411303424, allowed"),
+        (["sample", "pets", "--count", 9, "--start", -1, "--out", "x"], 2, "start_index: got -1, allowed: 0 to 281474"),
+        (
+            ["sample", "pets", "--count", 9, "--part", "2/2", "--out", "x"],
+            2,
+            "--part: got '2/2', allowed: I/N with 0 <=",
+        ),
+        (
+            ["sample", "pets", "--count", 9, "--part", "half", "--out", "x"],
+            2,
+            "--part: got 'half', allowed: I/N with 0",
+        ),
+        (
+            ["sample", "pets", "--count", 9, "--part", "0/2", "--out", "x.npz"],
+            2,
+            "part: got (0, 2), allowed: unset: x.npz",
+        ),
+        (["sample", "pets", "--count", 9, "--part", "0/2", "--overwrite", "--out", "x"], 2, "overwrite: got True"),
+        (
+            ["sample", "pets", "--count", 9, "--shard-rows", 0, "--out", "x"],
+            2,
+            "--shard-rows: got '0', allowed: an int",
+        ),
+        (["sample", "pets", "--count", 9, "--in-flight", 0, "--out", "x"], 2, "--in-flight: got '0', allowed: an int"),
         (["sample", "pets", "--count", "many", "--out", "x"], 2, "--count: got 'many', allowed: an integer"),
         (["sample", "pets", "--count", "1.5", "--out", "x"], 2, "--count: got '1.5', allowed: an integer"),
         (["sample", "pets", "--count", 9, "--truncation", "x", "--out", "x"], 2, "--truncation: got 'x', allowed: a"),

@@ -8,6 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from synthmill.cli import progress
 from synthmill.cli.output import pairs, show, table, to_json
+from synthmill.cli.progress import Meter, format_bytes, format_seconds
 from synthmill.runtime.structs import to_struct
 from synthmill.v1 import dataset_pb2, job_pb2, sampling_service_pb2
 
@@ -66,3 +67,36 @@ def test_progress_off_a_terminal_is_a_line_now_and_then(capsys, monkeypatch):
     lines = [line.partition("] ")[2] for line in captured.err.splitlines()]
     assert lines == ["digits: train 1,000 of 3,000 steps loss 0.5", "digits 1,500 of 3,000 steps", "done"]
     assert captured.out == ""
+
+
+def test_progress_says_how_fast_it_goes_and_how_long_it_takes(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "_LINE_EVERY_S", 0.0)
+    now_s = 0.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now_s)
+    with progress.ProgressDisplay("digits", show_rate=True) as display:
+        display.update(50_000, 200_000, "samples")
+        now_s = 10.0
+        display.update(80_000, 200_000, "samples", "2.0 GB")
+    lines = [line.partition("] ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert lines == [
+        "digits 50,000 of 200,000 samples",
+        "digits 80,000 of 200,000 samples 3,000/s, 40 s left, 2.0 GB",
+    ]
+
+
+def test_meter_forgets_what_is_long_ago_and_what_was_done_before():
+    meter = Meter()
+    assert (meter.rate, meter.left_s(100)) == (0.0, None)
+    for second in range(100):
+        meter.add(7_000_000 + (second if second < 50 else 50 + 10 * (second - 50)), second)
+    assert meter.rate == 10.0
+    assert meter.left_s(7_000_640) == 10.0
+    assert meter.left_s(0) is None
+    meter.add(5, 100)
+    assert meter.rate == 0.0
+
+
+def test_times_and_sizes_are_short():
+    assert [format_seconds(seconds) for seconds in (0.4, 59.6, 187, 3787)] == ["0 s", "1:00", "3:07", "1:03:07"]
+    sizes = [format_bytes(size) for size in (640, 999_940, 1_300_000_000, 5 * 10**15)]
+    assert sizes == ["640 B", "999.9 kB", "1.3 GB", "5000.0 TB"]

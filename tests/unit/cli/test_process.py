@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -45,6 +46,45 @@ def test_stopped_sample_leaves_nothing(services, tmp_path, number, code):
     _, said = process.communicate(timeout=30)
     assert process.returncode == code
     assert "Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_stopped_folder_is_gone_on_with(services, tmp_path, number, code):
+    def sample(out: str) -> subprocess.Popen[str]:
+        arguments = ["sample", "pets", "--count", "20000", "--shard-rows", "500", "--out", str(tmp_path / out)]
+        return subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    whole, process = sample("whole"), sample("pets")
+    deadline = time.monotonic() + 30
+    while len(list((tmp_path / "pets").glob("train-*"))) < 5:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert "Traceback" not in said
+    if number != signal.SIGKILL:
+        assert said.endswith("pets is not complete; the same command goes on with it\n")
+        assert not list((tmp_path / "pets").rglob("*.partial"))
+    assert not (tmp_path / "pets/manifest.json").exists()
+    again = sample("pets")
+    assert "are there; going on" in again.communicate(timeout=30)[1]
+    whole.communicate(timeout=30)
+    assert again.returncode == whole.returncode == 0
+    compare = ["diff", "-r", str(tmp_path / "pets"), str(tmp_path / "whole")]
+    assert subprocess.run(compare, capture_output=True, text=True).stdout == ""
+
+
+@pytest.mark.parametrize("format_name", ["parquet", "npz", "webdataset", "png"])
+def test_file_system_without_room_is_named(services, tmp_path, format_name):
+    arguments = ["sample", "pets", "--count", "20000", "--format", format_name, "--out", str(tmp_path / "pets")]
+    command = "ulimit -f 64; trap '' XFSZ; exec " + shlex.join([*COMMAND, *arguments])
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "File too large" in done.stderr
+    assert str(tmp_path / "pets") in done.stderr
+    assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

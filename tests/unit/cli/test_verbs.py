@@ -188,3 +188,27 @@ def test_sample_has_four_formats(run, tmp_path, format_name):
 def test_sample_of_a_balance_needs_no_count(run, tmp_path):
     result = run("sample", "pets", "--labels", "balance:datasets/pets", "--out", tmp_path / "more", "--json")
     assert result.json["label_counts"] == {"cat": 0, "dog": 3, "fox": 1}
+
+
+def test_sample_goes_on_with_what_is_there_and_says_so(run, tmp_path):
+    arguments = ("sample", "pets", "--count", 900, "--shard-rows", 100, "--out", tmp_path / "pets")
+    assert run(*arguments, "--part", "0/2").code == 0
+    result = run(*arguments, "--json")
+    assert result.json["row_count"] == 900
+    assert "pets: 400 of 900 samples are there; going on" in result.err
+    assert "900 samples, 500 of them new in" in result.err
+    assert "900 of 900 samples are there; nothing to do" in run(*arguments).err
+    refused = run(*arguments, "--seed", 1)
+    assert refused.code == 5
+    assert "seed 0, not 1" in refused.err
+    assert "not complete" not in refused.err
+
+
+def test_parts_are_written_by_several_commands(run, tmp_path):
+    arguments = ("sample", "pets", "--count", 900, "--shard-rows", 100, "--out", tmp_path / "pets")
+    first = run(*arguments, "--part", "1/2")
+    assert "500 samples of" in first.out
+    assert "not all parts are there yet" in first.out
+    second = run(*arguments, "--part", "0/2")
+    assert "not all parts" not in second.out
+    assert json.loads((tmp_path / "pets/manifest.json").read_text())["row_count"] == 900

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from synthmill.client.retrying import RetryPolicy, Tries
-from synthmill.runtime.errors import DeadlineExceeded, Unavailable
+from synthmill.runtime.errors import DeadlineExceeded, Overloaded, Unavailable
 
 BROKEN = Unavailable("gone")
 
@@ -34,3 +34,11 @@ def test_silence_up_to_the_deadline_ends_the_tries_at_once():
     tries.pause_s(DeadlineExceeded("late"))
     with pytest.raises(DeadlineExceeded):
         tries.pause_s(DeadlineExceeded("late"))
+
+
+def test_overloaded_service_is_left_alone_for_as_long_as_it_says():
+    tries = Tries(RetryPolicy(max_tries=3, first_pause_s=0.1, longest_pause_s=0.1))
+    assert 7.0 < tries.pause_s(Overloaded("full", retry_after_s=7)) < 7.2
+    assert tries.pause_s(BROKEN) <= 0.1
+    with pytest.raises(Overloaded):
+        tries.pause_s(Overloaded("full", retry_after_s=7))

@@ -12,7 +12,8 @@ import numpy as np
 from synthmill.runtime.errors import Cancelled
 from synthmill.sampling.batches import BatchPlanner
 from synthmill.sampling.engine import Draw
-from synthmill.sampling.scheduler import Scheduler, Work
+from synthmill.sampling.scheduler import Scheduler
+from synthmill.sampling.work import Work
 
 # The larger the batch, the cheaper: up to 16 samples are urgent, and gathered up to as many.
 SECONDS = {1: 0.00100, 4: 0.00110, 16: 0.00120}
@@ -27,17 +28,21 @@ class RecordingEngine:
 
     Args:
         held: whether batches wait for `let`.
+        inline: whether the event loop itself computes small requests.
 
     Attributes:
         groups: seeds of the draws that were computed together.
         batches: the same for each batch that began.
+        threads: names of the threads that computed.
         released: number of answers whose memory was given back.
     """
 
-    def __init__(self, *, held: bool = False) -> None:
+    def __init__(self, *, held: bool = False, inline: bool = False) -> None:
+        self.inline = inline
         self.planner = BatchPlanner(SECONDS)
         self.groups: list[list[int]] = []
         self.batches: list[list[int]] = []
+        self.threads: set[str] = set()
         self.released = 0
         self.error: Exception | None = None
         self._held = held
@@ -50,6 +55,7 @@ class RecordingEngine:
         """Returns (seed, index) of each sample, batch by batch."""
         seeds = [draw.seed for draw in draws]
         self.groups.append(seeds)
+        self.threads.add(threading.current_thread().name)
         for number, _size in enumerate(self.planner.plan(sum(len(draw.index) for draw in draws))):
             if number:
                 between()

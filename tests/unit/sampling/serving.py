@@ -20,16 +20,16 @@ from synthmill.client import AsyncClient
 from synthmill.learning.graph.builder import GraphBuilder
 from synthmill.learning.graph.compose import compose
 from synthmill.learning.graph.metadata import GraphMetadata
+from synthmill.runtime.calls import ObservedServer
 from synthmill.runtime.drain import Drain
 from synthmill.runtime.errors import NotFound, Unavailable
-from synthmill.runtime.interceptors import CallInterceptor
 from synthmill.runtime.store import ObjectStore
 from synthmill.sampling.__main__ import build
 from synthmill.sampling.config import SamplingConfig
 from synthmill.sampling.engine import Engine
 from synthmill.sampling.providers import CPU, ProviderChoice, session_opener
 from synthmill.sampling.signature import read_signature
-from synthmill.v1 import catalog_service_pb2, catalog_service_pb2_grpc, dataset_pb2, model_pb2
+from synthmill.v1 import catalog_service_pb2_grpc, dataset_pb2, model_pb2
 from synthmill.v1.sampling_service_pb2_grpc import SamplingServiceStub
 
 PATIENCE_S = 30.0
@@ -78,8 +78,8 @@ class FakeCatalog(catalog_service_pb2_grpc.CatalogServiceServicer):
 @contextlib.asynccontextmanager
 async def serving_catalog(catalog: FakeCatalog) -> AsyncIterator[str]:
     """Serves a catalog for the length of an async with block; yields its address."""
-    server = grpc.aio.server(interceptors=[CallInterceptor("catalog", Drain())])
-    catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(catalog, server)
+    server = grpc.aio.server()
+    catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(catalog, ObservedServer(server, "catalog", Drain()))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
@@ -116,25 +116,32 @@ class Service:
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path, **settings: object) -> AsyncIterator[Service]:
-    """Runs the service as its process puts it together, for the length of an async with block."""
-    catalog, drain = FakeCatalog(), Drain()
+async def serving(
+    folder: Path, catalog: FakeCatalog | None = None, port: int = 0, **settings: object
+) -> AsyncIterator[Service]:
+    """Runs the service as its process puts it together, for the length of an async with block.
+
+    Args:
+        folder: where graphs are.
+        catalog: the catalog that it asks; a new one by default.
+        port: where it listens; zero means any.
+        settings: fields of `SamplingConfig`.
+    """
+    catalog, drain = catalog or FakeCatalog(), Drain()
     async with contextlib.AsyncExitStack() as stack:
         catalog_address = await stack.enter_async_context(serving_catalog(catalog))
         config = SamplingConfig(store=str(folder), catalog_address=catalog_address, port=0, **settings)
         assembly = build(config, drain)
         for hook in reversed(assembly.stop):
             stack.push_async_callback(hook)
-        server = grpc.aio.server(interceptors=[CallInterceptor("sampling", drain)])
+        server = grpc.aio.server()
         for mount in assembly.mounts:
-            mount.add(mount.servicer, server)
-        address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+            mount.add(mount.servicer, ObservedServer(server, "sampling", drain))
+        address = f"127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}"
         await server.start()
         stack.push_async_callback(server.stop, None)
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(address))
-        client = await stack.enter_async_context(
-            AsyncClient(catalog_address=catalog_address, sampling_address=address)
-        )
+        client = await stack.enter_async_context(AsyncClient(catalog_address=catalog_address, sampling_address=address))
         yield Service(address, catalog, ObjectStore(config.store_url), drain, SamplingServiceStub(channel), client)
 
 
@@ -177,6 +184,23 @@ def floats_graph(width: int = 5, latent: int = 6, repeat: int = 0, labels: Seque
     ]
     about = GraphMetadata(kind="tensor", schema={}, labels=tuple(labels), family="imported")
     return compose(model_of(builder, inputs, outputs), about, latent="latent", label="label")
+
+
+def slow_graph(layers: int = 4) -> onnx.ModelProto:
+    """Returns a sampler graph that works about a tenth of a millisecond or more for each layer and sample of 2 KiB."""
+    rng = np.random.default_rng(layers)
+    builder = GraphBuilder("slow")
+    corner = builder.add("Reshape", "latent", builder.constant([-1, 32, 1, 1], np.int64))
+    picture = builder.add("Tile", corner, builder.constant([1, 1, 32, 32], np.int64))
+    for _ in range(layers):
+        weights = builder.constant(rng.standard_normal((32, 32, 3, 3)) / 17, np.float32)
+        picture = builder.add("Tanh", builder.add("Conv", picture, weights, pads=[1, 1, 1, 1]))
+    bounds = [builder.constant(bound, np.int64) for bound in ([0, 0], [4, 4], [2, 3])]
+    builder.add("Slice", picture, *bounds, output="x")
+    inputs = [helper.make_tensor_value_info("latent", TensorProto.FLOAT, ["batch", 32])]
+    outputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 32, 4, 4])]
+    about = GraphMetadata(kind="tensor", schema={})
+    return compose(model_of(builder, inputs, outputs), about, latent="latent", label=None)
 
 
 def words_graph() -> onnx.ModelProto:

@@ -86,10 +86,9 @@ def test_room_is_given_back_however_a_request_ends(error):
 def test_many_fractions_leave_nothing_behind():
     admission = Admission(1e-9, 1000, 3)
     for _ in range(100):
-        with contextlib.ExitStack() as stack:
-            with pytest.raises(Overloaded):
-                for part in range(3, 1000):
-                    stack.enter_context(admission.admit(Cost(1 / part, 1, 1)))
+        with contextlib.ExitStack() as stack, pytest.raises(Overloaded):
+            for part in range(3, 1000):
+                stack.enter_context(admission.admit(Cost(1 / part, 1, 1)))
     with admission.admit(SMALL):
         pass
 

@@ -40,9 +40,7 @@ def columns_in_pieces(draw):
 
 
 def message(first_index, count, columns, digest, model) -> SampleChunk:
-    return SampleChunk(
-        first_index=first_index, count=count, batch=to_batch(columns), model_digest=digest, model=model
-    )
+    return SampleChunk(first_index=first_index, count=count, batch=to_batch(columns), model_digest=digest, model=model)
 
 
 @given(columns_in_pieces(), INDICES, st.sampled_from(["", "models/m/versions/1", "models/ü/versions/300"]))

@@ -11,8 +11,9 @@ import pytest
 from unit.sampling.recording import BULK, RecordingEngine, answer, work
 from unit.sampling.serving import until
 
-from synthmill.sampling.scheduler import Scheduler, Work
+from synthmill.sampling.scheduler import Scheduler
 from synthmill.sampling.streaming import compute_ahead
+from synthmill.sampling.work import Work
 
 PARTS = [range(first, first + BULK) for first in range(0, 20 * BULK, BULK)]
 SEEDS = [part.start for part in PARTS]

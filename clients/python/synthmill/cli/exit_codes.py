@@ -25,6 +25,7 @@ EXIT_CODES: dict[type[errors.SynthmillError], int] = {
     errors.DeadlineExceeded: 14,
     errors.PermissionDenied: 15,
     errors.Diverged: 16,
+    errors.Overloaded: 17,
 }
 
 

@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from synthmill.cli.options import Address, Json, connect, number_option
 from synthmill.cli.output import show
-from synthmill.cli.progress import ProgressDisplay
+from synthmill.cli.progress import ProgressDisplay, format_bytes
+
+if TYPE_CHECKING:
+    from synthmill.client.bulk import WriteProgress
+
+
+def _parse_part(text: str) -> tuple[int, int]:
+    from synthmill.client.shards import PART_SYNTAX
+    from synthmill.runtime.errors import InvalidField
+
+    found = re.fullmatch(r"(\d+)/(\d+)", text, re.ASCII)
+    if found is None or int(found[1]) >= int(found[2]):
+        raise InvalidField("--part", text, PART_SYNTAX)
+    return int(found[1]), int(found[2])
 
 
 def sample(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="NAME, or NAME/versions/N.")],
-    out: Annotated[Path, typer.Option(help="Folder to make; one file if it ends in .npz, .parquet or .tar.")],
+    out: Annotated[Path, typer.Option(help="Folder of shards; one file if it ends in .npz, .parquet or .tar.")],
     count: Annotated[
         int | None, number_option("--count", int, "Samples; by default all that the plan has, if it ends.")
     ] = None,
     seed: Annotated[int, number_option("--seed", int, "Seed.")] = 0,
     start: Annotated[int, number_option("--start", int, "Index of the first sample.")] = 0,
+    part: Annotated[
+        Any, typer.Option(parser=_parse_part, metavar="I/N", help="Write only the I-th of N parts of it, from 0 on.")
+    ] = None,
     labels: Annotated[
         str | None,
         typer.Option(metavar="PLAN", help="CLASS; CLASS=N,...; CLASS:WEIGHT,...; balance:datasets/NAME[=N]"),
@@ -30,13 +49,24 @@ def sample(
         str, typer.Option(metavar="npz|parquet|webdataset|png", help="Format; by default what the path ends in.")
     ] = "",
     truncation: Annotated[float | None, number_option("--truncation", float, "Scale of the latent vector.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what was written there before.")] = False,
+    shard_rows: Annotated[
+        int | None, number_option("--shard-rows", int, "Samples in a shard; by default about 64 MiB of them.", low=1)
+    ] = None,
+    in_flight: Annotated[
+        int | None, number_option("--in-flight", int, "Shards written at once.", low=1, high=256)
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Begin afresh: remove what was written there.")
+    ] = False,
     address: Address = None,
     as_json: Json = False,
 ) -> None:
-    """Stream labelled samples to files, with a manifest that says how to make them again."""
-    began = time.monotonic()
-    with connect(address) as client, ProgressDisplay(model) as display:
+    """Stream labelled samples to files, with a manifest that says how to make them again.
+
+    A folder that was begun is gone on with by the same command.
+    """
+    tracker = _Tracker(model, out)
+    with connect(address) as client, tracker.shown():
         manifest = client.write_samples(
             model,
             out,
@@ -46,16 +76,70 @@ def sample(
             start_index=start,
             labels=labels,
             truncation=truncation,
+            part=part,
+            shard_rows=shard_rows,
             overwrite=overwrite,
-            on_progress=lambda done, total: display.update(done, total, "samples"),
+            on_progress=tracker.update,
+            **({"in_flight": in_flight} if in_flight else {}),
         )
-    elapsed_s = time.monotonic() - began
-    rate = manifest["row_count"] / elapsed_s
-    print(f"{manifest['row_count']:,} samples in {elapsed_s:.1f} s, {rate:,.0f} a second", file=sys.stderr)
+    tracker.summarise()
     show(manifest, as_json, _summary(manifest, out))
 
 
+class _Tracker:
+    """Shows how the writing goes.
+
+    Args:
+        model: what is sampled.
+        out: where it is written to.
+    """
+
+    def __init__(self, model: str, out: Path) -> None:
+        self._out = out
+        self._display = ProgressDisplay(model, show_rate=True)
+        self._began = time.monotonic()
+        self._now: WriteProgress | None = None
+
+    @contextlib.contextmanager
+    def shown(self) -> Iterator[None]:
+        """Shows progress, and after an interruption how to go on."""
+        try:
+            with self._display:
+                yield
+        except BaseException:
+            self._tell_how_to_go_on()
+            raise
+
+    def update(self, now: WriteProgress) -> None:
+        """Takes a step."""
+        if self._now is not None and self._now.verifying and not now.verifying:
+            self._tell_what_was_there(now)
+        self._now = now
+        note = format_bytes(now.size_bytes) if now.size_bytes else ""
+        self._display.update(now.done, now.total, "samples", note, "verifying" if now.verifying else "")
+
+    def summarise(self) -> None:
+        """Prints what was done, and how fast."""
+        now = self._now
+        elapsed_s = time.monotonic() - self._began
+        written = now.total - now.kept
+        new = f", {written:,} of them new" if now.kept else ""
+        print(f"{now.total:,} samples{new} in {elapsed_s:.1f} s, {written / elapsed_s:,.0f} a second", file=sys.stderr)
+
+    def _tell_what_was_there(self, now: WriteProgress) -> None:
+        if now.damaged:
+            self._display.say(f"{self._out}: {now.damaged} shards are missing or damaged, and are written again")
+        then = "going on" if now.kept < now.total else "nothing to do"
+        self._display.say(f"{self._out}: {now.kept:,} of {now.total:,} samples are there; {then}")
+
+    def _tell_how_to_go_on(self) -> None:
+        if self._now is not None and (self._out / ".synthmill/plan.json").is_file():
+            print(f"{self._out} is not complete; the same command goes on with it", file=sys.stderr)
+
+
 def _summary(manifest: dict[str, Any], out: Path) -> str:
-    classes = ", ".join(f"{name} {count:,}" for name, count in manifest["label_counts"].items())
     lines = [f"{out}: {manifest['row_count']:,} samples of {manifest['model']['name']}"]
+    if out.is_dir() and not (out / "manifest.json").exists():
+        lines.append("not all parts are there yet; the manifest comes with the last of them")
+    classes = ", ".join(f"{name} {count:,}" for name, count in manifest["label_counts"].items())
     return "\n".join([*lines, classes] if classes else lines)

@@ -14,6 +14,7 @@ from synthmill.client import forking  # noqa: F401, I001
 from typing import TYPE_CHECKING, Any
 
 from synthmill.client.batches import Batch
+from synthmill.client.bulk import WriteProgress
 from synthmill.client.catalog import AsyncCatalog, Catalog, dataset_spec
 from synthmill.client.clients import AsyncClient, Client
 from synthmill.client.jobs import AsyncJobs, Jobs
@@ -50,6 +51,7 @@ __all__ = [
     "Sampling",
     "Settings",
     "Training",
+    "WriteProgress",
     "balance",
     "dataset_spec",
     "format_labels",

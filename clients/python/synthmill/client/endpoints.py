@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Self, TypeVar
 
-from synthmill.client import forking
+from synthmill.client import crews, forking
+from synthmill.client.blocking import run
 from synthmill.runtime.channels import connect, connect_sync
 from synthmill.runtime.errors import Unavailable
 
@@ -55,6 +55,10 @@ class Endpoint(ABC):
     @abstractmethod
     async def work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs a function that blocks."""
+
+    @abstractmethod
+    async def each(self, function: Callable[[T], Coroutine[Any, Any, None]], items: Iterable[T], limit: int) -> None:
+        """Runs a coroutine for each item, up to `limit` at once; an error or an interruption stops all of them."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -98,7 +102,28 @@ class AsyncEndpoint(Endpoint):
         await asyncio.sleep(seconds)
 
     async def work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await asyncio.to_thread(function, *args, **kwargs)
+        thread = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+        try:
+            return await asyncio.shield(thread)
+        except asyncio.CancelledError:
+            # Whoever cancels goes on to close what the thread works with.
+            await asyncio.wait([thread])
+            thread.exception()
+            raise
+
+    async def each(self, function: Callable[[T], Coroutine[Any, Any, None]], items: Iterable[T], limit: int) -> None:
+        waiting = iter(items)
+
+        async def take() -> None:
+            for item in waiting:
+                await function(item)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(limit):
+                    group.create_task(take())
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
 
     async def close(self) -> None:
         channel, self._channel = self._channel, None
@@ -125,7 +150,7 @@ class BlockingEndpoint(Endpoint):
     async def stream(self, stub: type, method: str, request: Any, timeout_s: float) -> AsyncGenerator[Any, None]:
         call = self._method(stub, method)(request, timeout=timeout_s)
         try:
-            with self._located():
+            with self._located(), crews.watched(call):
                 for message in call:
                     yield message
         finally:
@@ -136,10 +161,13 @@ class BlockingEndpoint(Endpoint):
             return self._method(stub, method)(iter(watched), timeout=timeout_s)
 
     async def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
+        crews.pause(seconds)
 
     async def work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return function(*args, **kwargs)
+
+    async def each(self, function: Callable[[T], Coroutine[Any, Any, None]], items: Iterable[T], limit: int) -> None:
+        crews.Crew().run(lambda item: run(function(item)), items, limit)
 
     async def close(self) -> None:
         channel, self._channel = self._channel, None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import random
 
-from synthmill.runtime.errors import Cancelled, DeadlineExceeded, SynthmillError, Unavailable
+from synthmill.runtime.errors import Cancelled, DeadlineExceeded, Overloaded, SynthmillError, Unavailable
 
 # A server that is being stopped cancels its streams.
-BROKEN = (Unavailable, Cancelled, DeadlineExceeded)
+BROKEN = (Unavailable, Cancelled, DeadlineExceeded, Overloaded)
 """Errors after which a stream can be taken up where it ended."""
 
 
@@ -52,4 +52,5 @@ class Tries:
             raise error
         pause = min(self._policy.first_pause_s * 2 ** (self._failed - 1), self._policy.longest_pause_s)
         # Many workers that lost the same server must not all come back at the same moment.
-        return pause * random.uniform(0.5, 1.0)
+        pause *= random.uniform(0.5, 1.0)
+        return pause + error.retry_after_s if isinstance(error, Overloaded) else pause

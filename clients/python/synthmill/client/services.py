@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from typing import Any, ClassVar, ParamSpec, TypeVar
 
 from synthmill.client.endpoints import Endpoint
@@ -32,6 +32,10 @@ class ServiceClient:
     async def work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs a function that blocks, away from the event loop if there is one."""
         return await self._endpoint.work(function, *args, **kwargs)
+
+    async def each(self, function: Callable[[T], Coroutine[Any, Any, None]], items: Iterable[T], limit: int) -> None:
+        """Runs a coroutine for each item, up to `limit` at once; an error or an interruption stops all of them."""
+        await self._endpoint.each(function, items, limit)
 
     async def _unary(self, method: str, request: Any) -> Any:
         return await self._endpoint.unary(self.stub, method, request, self._settings.timeout_s)

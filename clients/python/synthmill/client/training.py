@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from synthmill.client.blocking import Blocking, blocking
@@ -57,6 +57,49 @@ class AsyncTraining(ServiceClient):
         )
         return await self._unary("CreateTrainingJob", request)
 
+    async def create_compression_job(
+        self,
+        model: str,
+        methods: Sequence[str] = (),
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        max_loss: float | None = None,
+        dataset: str = "",
+        seed: int = 0,
+        request_id: str = "",
+        validate_only: bool = False,
+    ) -> job_pb2.Job:
+        """Begins to make a model version smaller and faster; the job's result is another version of the same model.
+
+        The job fails with `FailedPrecondition` if more utility is lost than allowed; its messages tell the figures.
+
+        Args:
+            model: "models/{model}", or one of its versions; "models/" may be left out.
+            methods: "prune", "int8", "fp16", applied in this order; none means "int8".
+            parameters: of methods and judgement by name; a job made with `validate_only` tells them all.
+            max_loss: utility that may be lost, in points; None means 0.5.
+            dataset: to judge on; empty means the one that the model was trained on.
+            request_id: UUID; a second call with the same one returns the same job. Empty means a new one.
+            validate_only: only check and resolve the request; the job returned has no name.
+
+        Raises:
+            InvalidField: an unknown method or parameter, or a value that is not allowed.
+            NotFound: there is no such model or dataset.
+            FailedPrecondition: the model cannot be compressed by these methods, or judged on this dataset.
+        """
+        request = make(
+            pb.CreateCompressionJobRequest,
+            model=full_name("models", model),
+            methods=list(methods),
+            parameters=to_struct(parameters or {}),
+            max_loss=max_loss,
+            dataset=full_name("datasets", dataset) if dataset else "",
+            seed=seed,
+            request_id=request_id or new_request_id(),
+            validate_only=validate_only,
+        )
+        return await self._unary("CreateCompressionJob", request)
+
     async def list_families(self, kind: str = "") -> list[pb.Family]:
         """Returns the families of generators of a kind, or of all kinds, with their hyper-parameters."""
         return list((await self._unary("ListFamilies", pb.ListFamiliesRequest(kind=kind))).families)
@@ -66,4 +109,5 @@ class Training(Blocking[AsyncTraining]):
     """The training service; methods as in `AsyncTraining`, without await."""
 
     create_training_job = blocking(AsyncTraining.create_training_job)
+    create_compression_job = blocking(AsyncTraining.create_compression_job)
     list_families = blocking(AsyncTraining.list_families)

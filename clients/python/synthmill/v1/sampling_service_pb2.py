@@ -28,7 +28,7 @@ from synthmill.v1 import model_pb2 as synthmill_dot_v1_dot_model__pb2
 from synthmill.v1 import tensor_pb2 as synthmill_dot_v1_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#synthmill/v1/sampling_service.proto\x12\x0csynthmill.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1dsynthmill/v1/label_plan.proto\x1a\x18synthmill/v1/model.proto\x1a\x19synthmill/v1/tensor.proto\"\xb6\x01\n\rSampleRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04seed\x18\x02 \x01(\x04\x12\x13\n\x0bstart_index\x18\x03 \x01(\x03\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12\x0f\n\x07indices\x18\x05 \x03(\x03\x12+\n\nlabel_plan\x18\x06 \x01(\x0b\x32\x17.synthmill.v1.LabelPlan\x12\x17\n\ntruncation\x18\x07 \x01(\x02H\x00\x88\x01\x01\x42\r\n\x0b_truncation\"\xc1\x01\n\x14StreamSamplesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04seed\x18\x02 \x01(\x04\x12\x13\n\x0bstart_index\x18\x03 \x01(\x03\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12+\n\nlabel_plan\x18\x05 \x01(\x0b\x32\x17.synthmill.v1.LabelPlan\x12\x17\n\ntruncation\x18\x06 \x01(\x02H\x00\x88\x01\x01\x12\x13\n\x0b\x63hunk_bytes\x18\x07 \x01(\x05\x42\r\n\x0b_truncation\"z\n\x0bSampleChunk\x12\x13\n\x0b\x66irst_index\x18\x01 \x01(\x03\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\x12\"\n\x05\x62\x61tch\x18\x03 \x01(\x0b\x32\x13.synthmill.v1.Batch\x12\x14\n\x0cmodel_digest\x18\x04 \x01(\t\x12\r\n\x05model\x18\x05 \x01(\t\"\x82\x01\n\x12\x43ountLabelsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04seed\x18\x02 \x01(\x04\x12\x13\n\x0bstart_index\x18\x03 \x01(\x03\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12+\n\nlabel_plan\x18\x05 \x01(\x0b\x32\x17.synthmill.v1.LabelPlan\"\x92\x01\n\x13\x43ountLabelsResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\x12=\n\x06\x63ounts\x18\x02 \x03(\x0b\x32-.synthmill.v1.CountLabelsResponse.CountsEntry\x1a-\n\x0b\x43ountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"r\n\x0bLoadedModel\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.synthmill.v1.Model\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x17\n\x0fprovider_reason\x18\x03 \x01(\t\x12\x14\n\x0c\x61\x63tive_calls\x18\x04 \x01(\x05\"\x19\n\x17ListLoadedModelsRequest\"E\n\x18ListLoadedModelsResponse\x12)\n\x06models\x18\x01 \x03(\x0b\x32\x19.synthmill.v1.LoadedModel\" \n\x10LoadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\"\n\x12UnloadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t2\xed\x03\n\x0fSamplingService\x12@\n\x06Sample\x12\x1b.synthmill.v1.SampleRequest\x1a\x19.synthmill.v1.SampleChunk\x12P\n\rStreamSamples\x12\".synthmill.v1.StreamSamplesRequest\x1a\x19.synthmill.v1.SampleChunk0\x01\x12R\n\x0b\x43ountLabels\x12 .synthmill.v1.CountLabelsRequest\x1a!.synthmill.v1.CountLabelsResponse\x12\x61\n\x10ListLoadedModels\x12%.synthmill.v1.ListLoadedModelsRequest\x1a&.synthmill.v1.ListLoadedModelsResponse\x12\x46\n\tLoadModel\x12\x1e.synthmill.v1.LoadModelRequest\x1a\x19.synthmill.v1.LoadedModel\x12G\n\x0bUnloadModel\x12 .synthmill.v1.UnloadModelRequest\x1a\x16.google.protobuf.Emptyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#synthmill/v1/sampling_service.proto\x12\x0csynthmill.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1dsynthmill/v1/label_plan.proto\x1a\x18synthmill/v1/model.proto\x1a\x19synthmill/v1/tensor.proto\"\xc6\x01\n\rSampleRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04seed\x18\x02 \x01(\x04\x12\x13\n\x0bstart_index\x18\x03 \x01(\x03\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12\x0f\n\x07indices\x18\x05 \x03(\x03\x12+\n\nlabel_plan\x18\x06 \x01(\x0b\x32\x17.synthmill.v1.LabelPlan\x12\x17\n\ntruncation\x18\x07 \x01(\x02H\x00\x88\x01\x01\x12\x0e\n\x06tenant\x18\x08 \x01(\tB\r\n\x0b_truncation\"\xd1\x01\n\x14StreamSamplesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04seed\x18\x02 \x01(\x04\x12\x13\n\x0bstart_index\x18\x03 \x01(\x03\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12+\n\nlabel_plan\x18\x05 \x01(\x0b\x32\x17.synthmill.v1.LabelPlan\x12\x17\n\ntruncation\x18\x06 \x01(\x02H\x00\x88\x01\x01\x12\x13\n\x0b\x63hunk_bytes\x18\x07 \x01(\x05\x12\x0e\n\x06tenant\x18\x08 \x01(\tB\r\n\x0b_truncation\"z\n\x0bSampleChunk\x12\x13\n\x0b\x66irst_index\x18\x01 \x01(\x03\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\x12\"\n\x05\x62\x61tch\x18\x03 \x01(\x0b\x32\x13.synthmill.v1.Batch\x12\x14\n\x0cmodel_digest\x18\x04 \x01(\t\x12\r\n\x05model\x18\x05 \x01(\t\"\x82\x01\n\x12\x43ountLabelsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04seed\x18\x02 \x01(\x04\x12\x13\n\x0bstart_index\x18\x03 \x01(\x03\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12+\n\nlabel_plan\x18\x05 \x01(\x0b\x32\x17.synthmill.v1.LabelPlan\"\x92\x01\n\x13\x43ountLabelsResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\x12=\n\x06\x63ounts\x18\x02 \x03(\x0b\x32-.synthmill.v1.CountLabelsResponse.CountsEntry\x1a-\n\x0b\x43ountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"r\n\x0bLoadedModel\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.synthmill.v1.Model\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x17\n\x0fprovider_reason\x18\x03 \x01(\t\x12\x14\n\x0c\x61\x63tive_calls\x18\x04 \x01(\x05\"\x19\n\x17ListLoadedModelsRequest\"E\n\x18ListLoadedModelsResponse\x12)\n\x06models\x18\x01 \x03(\x0b\x32\x19.synthmill.v1.LoadedModel\" \n\x10LoadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\"\n\x12UnloadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t2\xed\x03\n\x0fSamplingService\x12@\n\x06Sample\x12\x1b.synthmill.v1.SampleRequest\x1a\x19.synthmill.v1.SampleChunk\x12P\n\rStreamSamples\x12\".synthmill.v1.StreamSamplesRequest\x1a\x19.synthmill.v1.SampleChunk0\x01\x12R\n\x0b\x43ountLabels\x12 .synthmill.v1.CountLabelsRequest\x1a!.synthmill.v1.CountLabelsResponse\x12\x61\n\x10ListLoadedModels\x12%.synthmill.v1.ListLoadedModelsRequest\x1a&.synthmill.v1.ListLoadedModelsResponse\x12\x46\n\tLoadModel\x12\x1e.synthmill.v1.LoadModelRequest\x1a\x19.synthmill.v1.LoadedModel\x12G\n\x0bUnloadModel\x12 .synthmill.v1.UnloadModelRequest\x1a\x16.google.protobuf.Emptyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,27 +38,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COUNTLABELSRESPONSE_COUNTSENTRY']._loaded_options = None
   _globals['_COUNTLABELSRESPONSE_COUNTSENTRY']._serialized_options = b'8\001'
   _globals['_SAMPLEREQUEST']._serialized_start=167
-  _globals['_SAMPLEREQUEST']._serialized_end=349
-  _globals['_STREAMSAMPLESREQUEST']._serialized_start=352
-  _globals['_STREAMSAMPLESREQUEST']._serialized_end=545
-  _globals['_SAMPLECHUNK']._serialized_start=547
-  _globals['_SAMPLECHUNK']._serialized_end=669
-  _globals['_COUNTLABELSREQUEST']._serialized_start=672
-  _globals['_COUNTLABELSREQUEST']._serialized_end=802
-  _globals['_COUNTLABELSRESPONSE']._serialized_start=805
-  _globals['_COUNTLABELSRESPONSE']._serialized_end=951
-  _globals['_COUNTLABELSRESPONSE_COUNTSENTRY']._serialized_start=906
-  _globals['_COUNTLABELSRESPONSE_COUNTSENTRY']._serialized_end=951
-  _globals['_LOADEDMODEL']._serialized_start=953
-  _globals['_LOADEDMODEL']._serialized_end=1067
-  _globals['_LISTLOADEDMODELSREQUEST']._serialized_start=1069
-  _globals['_LISTLOADEDMODELSREQUEST']._serialized_end=1094
-  _globals['_LISTLOADEDMODELSRESPONSE']._serialized_start=1096
-  _globals['_LISTLOADEDMODELSRESPONSE']._serialized_end=1165
-  _globals['_LOADMODELREQUEST']._serialized_start=1167
-  _globals['_LOADMODELREQUEST']._serialized_end=1199
-  _globals['_UNLOADMODELREQUEST']._serialized_start=1201
-  _globals['_UNLOADMODELREQUEST']._serialized_end=1235
-  _globals['_SAMPLINGSERVICE']._serialized_start=1238
-  _globals['_SAMPLINGSERVICE']._serialized_end=1731
+  _globals['_SAMPLEREQUEST']._serialized_end=365
+  _globals['_STREAMSAMPLESREQUEST']._serialized_start=368
+  _globals['_STREAMSAMPLESREQUEST']._serialized_end=577
+  _globals['_SAMPLECHUNK']._serialized_start=579
+  _globals['_SAMPLECHUNK']._serialized_end=701
+  _globals['_COUNTLABELSREQUEST']._serialized_start=704
+  _globals['_COUNTLABELSREQUEST']._serialized_end=834
+  _globals['_COUNTLABELSRESPONSE']._serialized_start=837
+  _globals['_COUNTLABELSRESPONSE']._serialized_end=983
+  _globals['_COUNTLABELSRESPONSE_COUNTSENTRY']._serialized_start=938
+  _globals['_COUNTLABELSRESPONSE_COUNTSENTRY']._serialized_end=983
+  _globals['_LOADEDMODEL']._serialized_start=985
+  _globals['_LOADEDMODEL']._serialized_end=1099
+  _globals['_LISTLOADEDMODELSREQUEST']._serialized_start=1101
+  _globals['_LISTLOADEDMODELSREQUEST']._serialized_end=1126
+  _globals['_LISTLOADEDMODELSRESPONSE']._serialized_start=1128
+  _globals['_LISTLOADEDMODELSRESPONSE']._serialized_end=1197
+  _globals['_LOADMODELREQUEST']._serialized_start=1199
+  _globals['_LOADMODELREQUEST']._serialized_end=1231
+  _globals['_UNLOADMODELREQUEST']._serialized_start=1233
+  _globals['_UNLOADMODELREQUEST']._serialized_end=1267
+  _globals['_SAMPLINGSERVICE']._serialized_start=1270
+  _globals['_SAMPLINGSERVICE']._serialized_end=1763
 # @@protoc_insertion_point(module_scope)

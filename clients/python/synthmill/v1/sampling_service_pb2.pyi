@@ -11,7 +11,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SampleRequest(_message.Message):
-    __slots__ = ("model", "seed", "start_index", "count", "indices", "label_plan", "truncation")
+    __slots__ = ("model", "seed", "start_index", "count", "indices", "label_plan", "truncation", "tenant")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     START_INDEX_FIELD_NUMBER: _ClassVar[int]
@@ -19,6 +19,7 @@ class SampleRequest(_message.Message):
     INDICES_FIELD_NUMBER: _ClassVar[int]
     LABEL_PLAN_FIELD_NUMBER: _ClassVar[int]
     TRUNCATION_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
     model: str
     seed: int
     start_index: int
@@ -26,10 +27,11 @@ class SampleRequest(_message.Message):
     indices: _containers.RepeatedScalarFieldContainer[int]
     label_plan: _label_plan_pb2.LabelPlan
     truncation: float
-    def __init__(self, model: _Optional[str] = ..., seed: _Optional[int] = ..., start_index: _Optional[int] = ..., count: _Optional[int] = ..., indices: _Optional[_Iterable[int]] = ..., label_plan: _Optional[_Union[_label_plan_pb2.LabelPlan, _Mapping]] = ..., truncation: _Optional[float] = ...) -> None: ...
+    tenant: str
+    def __init__(self, model: _Optional[str] = ..., seed: _Optional[int] = ..., start_index: _Optional[int] = ..., count: _Optional[int] = ..., indices: _Optional[_Iterable[int]] = ..., label_plan: _Optional[_Union[_label_plan_pb2.LabelPlan, _Mapping]] = ..., truncation: _Optional[float] = ..., tenant: _Optional[str] = ...) -> None: ...
 
 class StreamSamplesRequest(_message.Message):
-    __slots__ = ("model", "seed", "start_index", "count", "label_plan", "truncation", "chunk_bytes")
+    __slots__ = ("model", "seed", "start_index", "count", "label_plan", "truncation", "chunk_bytes", "tenant")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     START_INDEX_FIELD_NUMBER: _ClassVar[int]
@@ -37,6 +39,7 @@ class StreamSamplesRequest(_message.Message):
     LABEL_PLAN_FIELD_NUMBER: _ClassVar[int]
     TRUNCATION_FIELD_NUMBER: _ClassVar[int]
     CHUNK_BYTES_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
     model: str
     seed: int
     start_index: int
@@ -44,7 +47,8 @@ class StreamSamplesRequest(_message.Message):
     label_plan: _label_plan_pb2.LabelPlan
     truncation: float
     chunk_bytes: int
-    def __init__(self, model: _Optional[str] = ..., seed: _Optional[int] = ..., start_index: _Optional[int] = ..., count: _Optional[int] = ..., label_plan: _Optional[_Union[_label_plan_pb2.LabelPlan, _Mapping]] = ..., truncation: _Optional[float] = ..., chunk_bytes: _Optional[int] = ...) -> None: ...
+    tenant: str
+    def __init__(self, model: _Optional[str] = ..., seed: _Optional[int] = ..., start_index: _Optional[int] = ..., count: _Optional[int] = ..., label_plan: _Optional[_Union[_label_plan_pb2.LabelPlan, _Mapping]] = ..., truncation: _Optional[float] = ..., chunk_bytes: _Optional[int] = ..., tenant: _Optional[str] = ...) -> None: ...
 
 class SampleChunk(_message.Message):
     __slots__ = ("first_index", "count", "batch", "model_digest", "model")

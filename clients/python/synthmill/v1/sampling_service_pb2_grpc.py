@@ -74,7 +74,7 @@ class SamplingServiceServicer(object):
 
     def Sample(self, request, context):
         """Returns a few samples at once. Codes: INVALID_ARGUMENT, NOT_FOUND, OUT_OF_RANGE, DATA_LOSS, RESOURCE_EXHAUSTED if
-        the answer would exceed 3 MiB, UNAVAILABLE.
+        the answer would exceed 3 MiB or the service is overloaded, UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -83,7 +83,8 @@ class SamplingServiceServicer(object):
     def StreamSamples(self, request, context):
         """Streams a range of samples in order, in chunks. A broken stream is resumed by asking again from the first index not
         received. When the service drains, the stream ends with UNAVAILABLE and `next_index` in the error's metadata.
-        Codes: INVALID_ARGUMENT, NOT_FOUND, OUT_OF_RANGE, DATA_LOSS, UNAVAILABLE.
+        Codes: INVALID_ARGUMENT, NOT_FOUND, OUT_OF_RANGE, DATA_LOSS, RESOURCE_EXHAUSTED if the service is overloaded,
+        UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

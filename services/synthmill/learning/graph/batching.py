@@ -10,7 +10,8 @@ from onnx import TensorProto
 # Whatever the number of rows, these compute each row in the same way: ONNX Runtime's matrix products and convolutions
 # block neither the inner dimension nor an image by the batch, and these functions treat the elements left over at the
 # end of an array as they treat the rest.
-_PRODUCTS = {"Gemm", "MatMul", "Conv", "ConvTranspose", "MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv"}
+_MATRIX_PRODUCTS = {"Gemm", "MatMul", "MatMulInteger", "QLinearMatMul"}
+_CONVOLUTIONS = {"Conv", "ConvTranspose", "ConvInteger", "QLinearConv"}
 _SCALING = {"BatchNormalization", "InstanceNormalization", "QuantizeLinear", "DequantizeLinear", "Softmax"}
 _ARITHMETIC = {"Add", "Sub", "Mul", "Div", "Neg", "Abs", "Sqrt", "Reciprocal", "Min", "Max", "Clip", "Round", "Floor"}
 _FUNCTIONS = {"Exp", "Erf", "Tanh", "Sigmoid", "HardSigmoid", "Relu", "LeakyRelu", "PRelu"}
@@ -18,7 +19,9 @@ _COMPARISONS = {"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "An
 _MOVES = {"Identity", "Cast", "Concat", "Split", "Slice", "Gather", "Expand", "Tile", "Pad", "Transpose", "OneHot"}
 _SHAPES = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Shape", "Constant", "ConstantOfShape", "Range", "If"}
 _IMAGES = {"Resize", "Upsample", "DepthToSpace", "SpaceToDepth"}
-_ALIKE = frozenset().union(_PRODUCTS, _SCALING, _ARITHMETIC, _FUNCTIONS, _COMPARISONS, _MOVES, _SHAPES, _IMAGES)
+_ALIKE = frozenset().union(
+    _MATRIX_PRODUCTS, _CONVOLUTIONS, _SCALING, _ARITHMETIC, _FUNCTIONS, _COMPARISONS, _MOVES, _SHAPES, _IMAGES
+)
 # The floats of the widest vector registers: in a multiple of so many rows nothing is left over.
 _WIDEST_VECTOR = 16
 
@@ -40,10 +43,10 @@ def _has_doubles(parts: Sequence[onnx.GraphProto]) -> bool:
 
 
 def _weights_are_constant(parts: Sequence[onnx.GraphProto]) -> bool:
-    """Tells whether the second factor of each product is: with others, a single row takes a way of its own."""
+    """Tells whether the second factor of each matrix product is: with others, a single row takes a way of its own."""
     constants = {tensor.name for part in parts for tensor in part.initializer}
     constants |= {name for part in parts for node in part.node if node.op_type == "Constant" for name in node.output}
-    products = [node for part in parts for node in part.node if node.op_type in _PRODUCTS]
+    products = [node for part in parts for node in part.node if node.op_type in _MATRIX_PRODUCTS]
     return all(_weight(node) in constants for node in products)
 
 

@@ -22,7 +22,6 @@ from synthmill.sampling.oip.shared_memory import Regions
 from synthmill.sampling.oip.statistics import Statistics
 from synthmill.sampling.oip.streams import answer_in_order
 from synthmill.sampling.sampler import Sampler
-from synthmill.sampling.servicer import tenant_of
 
 SERVICE_NAME = "inference.GRPCInferenceService"
 NAME = "synthmill"
@@ -78,13 +77,13 @@ class InferenceServicer:
         return model_config_pb2.ModelConfigResponse(config=config)
 
     async def ModelInfer(self, request: pb.ModelInferRequest, context: Context) -> bytes:
-        return await self._inference.infer(request, tenant_of(context))
+        return await self._inference.infer(request, context.peer())
 
     async def ModelStreamInfer(
         self, requests: AsyncIterator[pb.ModelInferRequest], context: Context
     ) -> AsyncIterator[bytes]:
         in_band = _STRICT not in map(tuple, context.invocation_metadata() or ())
-        begin = functools.partial(self._inference.begin, tenant=tenant_of(context))
+        begin = functools.partial(self._inference.begin, tenant=context.peer())
         answers = answer_in_order(requests, begin, self._drain, in_band=in_band)
         async with contextlib.aclosing(answers):
             async for answer in answers:

@@ -15,8 +15,8 @@ from unit.client.fakes.jobs import FakeJobs
 from unit.client.fakes.sampling import FakeSampling
 from unit.client.fakes.training import FakeTraining
 
+from synthmill.runtime.calls import ObservedServer
 from synthmill.runtime.drain import Drain
-from synthmill.runtime.interceptors import CallInterceptor
 from synthmill.v1.catalog_service_pb2_grpc import add_CatalogServiceServicer_to_server
 from synthmill.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from synthmill.v1.sampling_service_pb2_grpc import add_SamplingServiceServicer_to_server
@@ -49,15 +49,16 @@ class FakeServices:
             await server.stop(None)
 
     def _server(self, service: str) -> grpc.aio.Server:
-        server = grpc.aio.server(interceptors=[CallInterceptor(service, Drain())])
+        server = grpc.aio.server()
+        observed = ObservedServer(server, service, Drain())
         if service == "catalog":
-            add_CatalogServiceServicer_to_server(self.catalog, server)
-            add_JobServiceServicer_to_server(self.catalog_jobs, server)
+            add_CatalogServiceServicer_to_server(self.catalog, observed)
+            add_JobServiceServicer_to_server(self.catalog_jobs, observed)
         elif service == "training":
-            add_TrainingServiceServicer_to_server(self.training, server)
-            add_JobServiceServicer_to_server(self.training_jobs, server)
+            add_TrainingServiceServicer_to_server(self.training, observed)
+            add_JobServiceServicer_to_server(self.training_jobs, observed)
         else:
-            add_SamplingServiceServicer_to_server(self.sampling, server)
+            add_SamplingServiceServicer_to_server(self.sampling, observed)
         self.addresses[service] = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
         return server
 

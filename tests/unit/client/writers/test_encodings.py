@@ -22,10 +22,12 @@ VECTORS = np.random.default_rng(0).normal(size=(30, 4, 2)).astype(np.float32)
 
 def written(folder, format_name, encoding, columns):
     batch = Batch(columns)
-    with contextlib.closing(FORMATS[format_name](folder, encoding, batch.count)) as writer:
+    writer_class = FORMATS[format_name]
+    with contextlib.closing(writer_class(folder, encoding, batch.count, f"out{writer_class.suffix}")) as writer:
         writer.add(batch.rows(0, 11))
         writer.add(batch.rows(11, batch.count))
-        return [folder / file.name for file in writer.finish()]
+        writer.finish()
+    return writer.path
 
 
 def test_unknown_kind_is_stored_as_arrays(tmp_path):
@@ -38,7 +40,7 @@ def test_arrays_in_parquet_are_nested_lists(tmp_path, monkeypatch):
     import datasets
 
     columns = {"output": VECTORS, "label": np.arange(30) % 2}
-    [path] = written(tmp_path, "parquet", Encoding(ArrayCodec(), {}, ("a", "b")), columns)
+    path = written(tmp_path, "parquet", Encoding(ArrayCodec(), {}, ("a", "b")), columns)
     stored = pq.read_table(path)["output"].to_pylist()
     np.testing.assert_array_equal(np.array(stored, np.float32), VECTORS)
     read = datasets.load_dataset("parquet", data_files=str(path), cache_dir=str(tmp_path / "cache"))["train"]
@@ -49,7 +51,7 @@ def test_arrays_in_parquet_are_nested_lists(tmp_path, monkeypatch):
 def test_arrays_in_shards_are_npy_files(tmp_path):
     import tarfile
 
-    [path] = written(tmp_path, "webdataset", Encoding(ArrayCodec(), {}), {"output": VECTORS})
+    path = written(tmp_path, "webdataset", Encoding(ArrayCodec(), {}), {"output": VECTORS})
     with tarfile.open(path) as tar:
         assert len(tar.getnames()) == 30
         array = np.load(io.BytesIO(tar.extractfile("000000000012.output.npy").read()))
@@ -78,16 +80,29 @@ def test_class_names_stay_inside_their_folder(tmp_path, label):
     columns = {"image": np.zeros((30, 3, 3, 1), np.uint8), "label": np.zeros(30, np.int64)}
     written(tmp_path, "png", encoding, columns)
     assert len(list((tmp_path / folder_name(label)).glob("*.png"))) == 30
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["SHA256SUMS", folder_name(label)])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["out.sha256", folder_name(label)])
 
 
-def test_large_output_is_cut_into_files(tmp_path, monkeypatch):
-    from synthmill.client.writers import parquet, webdataset
+def test_parquet_has_a_row_group_per_batch_and_looks_only_at_columns_where_it_pays(tmp_path):
+    images = np.zeros((30, 3, 3, 1), np.uint8)
+    columns = {"image": images, "label": np.arange(30) % 2, "vector": VECTORS, "score": VECTORS[:, 0, 0]}
+    encoding = Encoding(ArrayCodec(), {}, ("a", "b"))
+    metadata = pq.read_metadata(written(tmp_path, "parquet", encoding, columns))
+    assert [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)] == [11, 19]
+    stored = [metadata.row_group(1).column(number) for number in range(metadata.num_columns)]
+    facts = {
+        column.path_in_schema.partition(".")[0]: (column.has_dictionary_page, column.statistics is not None)
+        for column in stored
+    }
+    assert facts == {"image": (True, False), "label": (True, True), "vector": (False, False), "score": (False, True)}
 
-    monkeypatch.setattr(parquet, "_FILE_BYTES", 1)
-    monkeypatch.setattr(webdataset, "_SHARD_BYTES", 1)
-    columns = {"image": np.zeros((30, 3, 3, 1), np.uint8)}
-    encoding = Encoding(get_kind("image"), {})
-    files = written(tmp_path, "parquet", encoding, columns)
-    assert [pq.read_table(path).num_rows for path in files] == [11, 19]
-    assert len(written(tmp_path, "webdataset", encoding, columns)) == 30
+
+def test_pictures_in_parquet_have_no_dictionary(tmp_path):
+    columns = {"image": np.zeros((30, 3, 3, 1), np.uint8), "label": np.zeros(30, np.int64)}
+    group = pq.read_metadata(written(tmp_path, "parquet", Encoding(get_kind("image"), {}, ("a",)), columns)).row_group(
+        0
+    )
+    facts = {group.column(number).path_in_schema: group.column(number) for number in range(3)}
+    assert not facts["image.bytes"].has_dictionary_page
+    assert facts["image.bytes"].statistics is None
+    assert facts["label"].has_dictionary_page

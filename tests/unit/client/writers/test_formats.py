@@ -58,7 +58,7 @@ def test_parquet_is_read_by_datasets(write, wanted, tmp_path, monkeypatch, out):
     assert read.features["label"].names == list(LABELS)
     assert isinstance(read.features["image"], datasets.Image)
     np.testing.assert_array_equal(read["label"], wanted["label"])
-    for row in (0, 999, 1000, COUNT - 1):
+    for row in (0, 459, 460, 959, 960, COUNT - 1):
         np.testing.assert_array_equal(np.asarray(read[row]["image"]), wanted["image"][row, :, :, 0])
 
 

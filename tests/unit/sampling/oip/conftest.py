@@ -11,9 +11,9 @@ import pytest
 from unit.sampling.oip.calls import Calls
 from unit.sampling.oip.models import models_in
 
+from synthmill.runtime.calls import ObservedServer
 from synthmill.runtime.drain import Drain
 from synthmill.runtime.errors import NotFound
-from synthmill.runtime.interceptors import CallInterceptor
 from synthmill.runtime.store import ObjectStore
 from synthmill.sampling.__main__ import build
 from synthmill.sampling.config import SamplingConfig
@@ -52,17 +52,17 @@ class Service:
 @contextlib.asynccontextmanager
 async def running(folder, **settings) -> AsyncIterator[Service]:
     """Runs the service for the length of an async with block."""
-    catalog = grpc.aio.server(interceptors=[CallInterceptor("catalog", Drain())])
+    catalog = grpc.aio.server()
     port = catalog.add_insecure_port("127.0.0.1:0")
     config = SamplingConfig(store=str(folder), catalog_address=f"127.0.0.1:{port}", port=0, **settings)
     servicer = Catalog(models_in(ObjectStore(config.store_url)))
-    catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(servicer, catalog)
+    catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(servicer, ObservedServer(catalog, "catalog", Drain()))
     await catalog.start()
     drain = Drain()
     assembly = build(config, drain)
-    server = grpc.aio.server(interceptors=[CallInterceptor("sampling", drain)])
+    server = grpc.aio.server()
     for mount in assembly.mounts:
-        mount.add(mount.servicer, server)
+        mount.add(mount.servicer, ObservedServer(server, "sampling", drain))
     address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
     async with grpc.aio.insecure_channel(address) as channel:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
@@ -11,37 +10,34 @@ from synthmill.client.batches import Batch
 from synthmill.client.writers.encoding import Encoding
 
 
-@dataclasses.dataclass(frozen=True)
-class Written:
-    """A file that a writer has made.
-
-    Attributes:
-        name: its path in the writer's folder.
-        row_count: samples in it.
-    """
-
-    name: str
-    row_count: int
-
-
 class Writer(ABC):
-    """Writes samples to files in a folder.
+    """Writes one run of samples to a file, or to a tree of files and a list of them; the same samples, the same bytes.
 
     Args:
         folder: where to write; exists and is empty.
         encoding: what a sample looks like in files.
         count: samples that will come.
-        single: name of the one file to make; empty for as many as the format likes, under names of its own.
+        name: name of the file, or of the list.
     """
 
     suffix: ClassVar[str]
-    """Ending of a path that means one file of this format; empty if it is never one."""
+    """Ending of the file's name."""
 
-    def __init__(self, folder: Path, encoding: Encoding, count: int, single: str = "") -> None:
-        self.folder = folder
+    stem: ClassVar[str] = "samples"
+    """What the name of a file in a folder begins with."""
+
+    is_tree: ClassVar[bool] = False
+    """Whether it makes a tree of files, a file per sample, and the file named is a list of them."""
+
+    def __init__(self, folder: Path, encoding: Encoding, count: int, name: str) -> None:
+        self.path = folder / name
         self.encoding = encoding
         self.count = count
-        self.single = single
+
+    @property
+    def folder(self) -> Path:
+        """Where it writes."""
+        return self.path.parent
 
     @abstractmethod
     def add(self, batch: Batch) -> None:
@@ -52,8 +48,8 @@ class Writer(ABC):
         """
 
     @abstractmethod
-    def finish(self) -> list[Written]:
-        """Completes the files and returns them; the manifest has the digest of each."""
+    def finish(self) -> None:
+        """Completes the file."""
 
     @abstractmethod
     def close(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ import numpy as np
 
 from synthmill.client.batches import Batch
 from synthmill.client.staging import sync
-from synthmill.client.writers.base import Written
 from synthmill.client.writers.encoding import LABEL
 from synthmill.runtime.errors import DataLoss
 from synthmill.v1 import model_pb2
@@ -66,22 +65,43 @@ class Tally:
         return dict(zip(self._model.labels, self._counts.tolist(), strict=True))
 
 
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """A run of samples in a file, or in a tree of files with a list of them.
+
+    Attributes:
+        name: path of the file, or of the list, in the folder.
+        sha256: digest of its bytes.
+        size_bytes: its size; of a tree that of all its files.
+        first_index: index of the first sample.
+        row_count: number of samples.
+        label_counts: samples of each class.
+    """
+
+    name: str
+    sha256: str
+    size_bytes: int
+    first_index: int
+    row_count: int
+    label_counts: dict[str, int]
+
+
 def make_manifest(
-    model: model_pb2.Model,
-    card: Mapping[str, Any],
-    recipe: Recipe,
-    format_name: str,
-    label_counts: Mapping[str, int],
-    files: Sequence[Mapping[str, Any]],
+    model: model_pb2.Model, card: Mapping[str, Any], recipe: Recipe, format_name: str, records: Iterable[Record]
 ) -> dict[str, Any]:
     """Returns the manifest as JSON; the same recipe gives the same manifest.
 
     Args:
         card: the model's card.
-        label_counts: samples of each class.
-        files: as `describe_files` returns them.
+        records: the files, in the order of their samples.
     """
     lineage = {"dataset": model.dataset, "job": model.job, **card.get("lineage", {})}
+    files, label_counts = [], dict.fromkeys(model.labels, 0)
+    for record in records:
+        file = dataclasses.asdict(record)
+        for label, count in file.pop("label_counts").items():
+            label_counts[label] += count
+        files.append(file)
     return {
         "synthetic": True,
         "synthmill_version": version("synthmill"),
@@ -96,31 +116,24 @@ def make_manifest(
         "lineage": lineage,
         "license": card.get("license", ""),
         "format": format_name,
-        "row_count": recipe.count,
-        "label_counts": dict(label_counts),
-        "files": list(files),
+        "row_count": sum(file["row_count"] for file in files),
+        "label_counts": label_counts,
+        "files": files,
     }
 
 
-def describe_files(folder: Path, written: Sequence[Written]) -> list[dict[str, Any]]:
-    """Returns name, size and digest of files, whose bytes are then on the disk."""
-    return [_describe(folder, item) for item in written]
-
-
-def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
-    """Writes a manifest as text for people too."""
-    path.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+def describe_file(path: Path) -> tuple[str, int]:
+    """Returns digest and size of a file, whose bytes are then on the disk."""
     sync(path)
+    return digest_of(path), path.stat().st_size
 
 
-def _describe(folder: Path, item: Written) -> dict[str, Any]:
-    path = folder / item.name
+def digest_of(path: Path) -> str:
+    """Returns the SHA-256 of a file."""
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    sync(path)
-    return {
-        "name": item.name,
-        "sha256": digest,
-        "size_bytes": path.stat().st_size,
-        "row_count": item.row_count,
-    }
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def to_text(value: Mapping[str, Any]) -> str:
+    """Returns JSON for people too."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import zipfile
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from synthmill.client.batches import Batch
-from synthmill.client.writers.base import Writer, Written
+from synthmill.client.writers.base import Writer
 from synthmill.client.writers.encoding import Encoding
 from synthmill.runtime.errors import InvalidField
 
@@ -24,8 +25,8 @@ class NpzWriter(Writer):
 
     suffix = ".npz"
 
-    def __init__(self, folder: Path, encoding: Encoding, count: int, single: str = "") -> None:
-        super().__init__(folder, encoding, count, single)
+    def __init__(self, folder: Path, encoding: Encoding, count: int, name: str) -> None:
+        super().__init__(folder, encoding, count, name)
         self._files: dict[str, BinaryIO] = {}
 
     def add(self, batch: Batch) -> None:
@@ -33,10 +34,10 @@ class NpzWriter(Writer):
             file = self._files.get(name) or self._open(name, array)
             file.write(np.ascontiguousarray(array).data)
 
-    def finish(self) -> list[Written]:
-        self.close()
-        name = self.single or "samples.npz"
-        with zipfile.ZipFile(self.folder / name, "w", zipfile.ZIP_STORED) as archive:
+    def finish(self) -> None:
+        for file in self._files.values():
+            file.close()
+        with zipfile.ZipFile(self.path, "w", zipfile.ZIP_STORED) as archive:
             for column, file in self._files.items():
                 path = Path(file.name)
                 with path.open("rb") as source, archive.open(_entry(column), "w", force_zip64=True) as target:
@@ -45,11 +46,12 @@ class NpzWriter(Writer):
             if self.encoding.labels:
                 with archive.open(_entry(LABEL_NAMES), "w") as target:
                     npy.write_array(target, np.array(self.encoding.labels), allow_pickle=False)
-        return [Written(name, self.count)]
 
     def close(self) -> None:
         for file in self._files.values():
-            file.close()
+            # What cannot be completed, such as on a full disk, is thrown away.
+            with contextlib.suppress(OSError):
+                file.close()
 
     def _open(self, name: str, array: np.ndarray) -> BinaryIO:
         if array.dtype.hasobject:

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-from synthmill.client.staging import MANIFEST, check_free, publish_file, scratch_folder, staged_folder
-from synthmill.client.writers import FORMATS, Writer
-from synthmill.client.writers.encoding import Encoding
+from synthmill.client.staging import MANIFEST, check_free, publish_file, scratch_folder
+from synthmill.client.writers import FORMATS
 from synthmill.runtime.errors import InvalidField
 
 DEFAULT_FORMAT = "parquet"
@@ -42,7 +41,7 @@ class Target:
         Raises:
             InvalidField: there is no such format, or the path ends as another one does.
         """
-        by_suffix = {writer.suffix: name for name, writer in FORMATS.items() if writer.suffix}
+        by_suffix = {writer.suffix: name for name, writer in FORMATS.items() if not writer.is_tree}
         suggested = by_suffix.get(path.suffix, "")
         name = format_name or suggested or DEFAULT_FORMAT
         if name not in FORMATS:
@@ -53,30 +52,21 @@ class Target:
 
     @property
     def manifest(self) -> str:
-        """Name of the manifest."""
-        return f"{self.path.name}.{MANIFEST}" if self.is_file else MANIFEST
+        """Name of the manifest of a file."""
+        return f"{self.path.name}.{MANIFEST}"
 
     def check_free(self) -> None:
-        """Checks that there is room.
+        """Checks that there is room for the file and its manifest.
 
         Raises:
             AlreadyExists: something is there that may not be replaced.
         """
-        check_free(self.path, overwrite=self.overwrite)
-        if self.is_file:
-            check_free(self.path.with_name(self.manifest), overwrite=self.overwrite)
-
-    def writer(self, folder: Path, encoding: Encoding, count: int) -> Writer:
-        """Makes the writer of the format."""
-        return FORMATS[self.format](folder, encoding, count, self.path.name if self.is_file else "")
+        for path in (self.path, self.path.with_name(self.manifest)):
+            check_free(path, overwrite=self.overwrite)
 
     @contextlib.contextmanager
     def staged(self) -> Iterator[Path]:
-        """Lends a folder for files and manifest, which take their places at the end of the with block, or never."""
-        if not self.is_file:
-            with staged_folder(self.path, overwrite=self.overwrite) as folder:
-                yield folder
-            return
+        """Lends a folder for file and manifest, which take their places at the end of the with block, or never."""
         with scratch_folder(self.path) as folder:
             yield folder
             self.check_free()

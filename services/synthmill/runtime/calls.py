@@ -1,0 +1,196 @@
+"""What happens around every call on the server: request id, metrics, drain, errors."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import grpc
+
+from synthmill.runtime import metrics
+from synthmill.runtime.drain import Drain
+from synthmill.runtime.errors import Internal, ResourceExhausted, SynthmillError, Unavailable
+from synthmill.runtime.logs import log_context
+from synthmill.runtime.status import DETAILS_KEY, to_details
+
+REQUEST_ID_KEY = "x-request-id"
+
+logger = logging.getLogger(__name__)
+
+
+class ObservedServer:
+    """Takes the place of a server where handlers are added to it, and wraps each of them.
+
+    gRPC's own interceptors do the same call by call, which costs a small call a third of its time.
+
+    Args:
+        server: receives the wrapped handlers.
+        service: name of the service in metrics.
+        drain: once it has begun, new calls are refused.
+        quiet: whether calls that succeed are logged as details only; for services that are called by the thousand.
+    """
+
+    def __init__(self, server: grpc.aio.Server, service: str, drain: Drain, *, quiet: bool = False) -> None:
+        self._server = server
+        self._service = service
+        self._drain = drain
+        self._level = logging.DEBUG if quiet else logging.INFO
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        """Adds handlers that look the method up by themselves."""
+        self._server.add_generic_rpc_handlers([_ObservedHandler(handler, self._wrap) for handler in handlers])
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler]) -> None:
+        """Adds handlers by the name of the method."""
+        wrapped = {name: self._wrap(f"/{service}/{name}", handler) for name, handler in handlers.items()}
+        self._server.add_registered_method_handlers(service, wrapped)
+
+    def _wrap(self, method: str, handler: grpc.RpcMethodHandler) -> grpc.RpcMethodHandler:
+        observed = _Method(self._service, method, self._drain, self._level)
+        behaviour = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+        wrapped = observed.streamed(behaviour) if handler.response_streaming else observed.single(behaviour)
+        make = {
+            (False, False): grpc.unary_unary_rpc_method_handler,
+            (False, True): grpc.unary_stream_rpc_method_handler,
+            (True, False): grpc.stream_unary_rpc_method_handler,
+            (True, True): grpc.stream_stream_rpc_method_handler,
+        }[handler.request_streaming, handler.response_streaming]
+        return make(wrapped, handler.request_deserializer, handler.response_serializer)
+
+
+class _ObservedHandler(grpc.GenericRpcHandler):
+    """Wraps the handlers of another one, each once."""
+
+    def __init__(
+        self, inner: grpc.GenericRpcHandler, wrap: Callable[[str, grpc.RpcMethodHandler], grpc.RpcMethodHandler]
+    ) -> None:
+        self._inner = inner
+        self._wrap = wrap
+        self._wrapped: dict[str, grpc.RpcMethodHandler] = {}
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        """Returns the wrapped handler of a method, or None if there is none."""
+        method = handler_call_details.method
+        found = self._wrapped.get(method)
+        if found is None:
+            handler = self._inner.service(handler_call_details)
+            if handler is None:
+                return None
+            found = self._wrapped[method] = self._wrap(method, handler)
+        return found
+
+
+class _Method:
+    """One method: what happens around each of its calls."""
+
+    def __init__(self, service: str, method: str, drain: Drain, level: int) -> None:
+        self._method = method
+        self._drain = drain
+        self._level = level
+        self._active = 0
+        # Read when asked for, which costs a call nothing.
+        metrics.ACTIVE_CALLS.labels(service, method).set_function(lambda: self._active)
+        self._seconds = metrics.REQUEST_SECONDS.labels(service, method)
+        self._count = functools.cache(lambda code: metrics.REQUESTS.labels(service, method, code.name))
+
+    def single(self, behaviour: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
+        """Wraps a method with one answer."""
+
+        async def wrapped(request: Any, context: grpc.aio.ServicerContext) -> Any:
+            call = _Call(context)
+            self._active += 1
+            try:
+                self._refuse_when_draining()
+                answer = await behaviour(request, context)
+                call.code = grpc.StatusCode.OK
+                return answer
+            except Exception as error:
+                await self._abort(call, error)
+            finally:
+                self._end(call)
+
+        return wrapped
+
+    def streamed(self, behaviour: Callable[[Any, Any], AsyncIterator[Any]]) -> Callable[[Any, Any], AsyncIterator[Any]]:
+        """Wraps a method with a stream of answers."""
+
+        async def wrapped(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
+            call = _Call(context)
+            self._active += 1
+            try:
+                self._refuse_when_draining()
+                # Closing frees what the method holds as soon as the client is gone, not when memory is collected.
+                async with contextlib.aclosing(behaviour(request, context)) as answers:
+                    async for answer in answers:
+                        yield answer
+                call.code = grpc.StatusCode.OK
+            except Exception as error:
+                await self._abort(call, error)
+            finally:
+                self._end(call)
+
+        return wrapped
+
+    def _end(self, call: _Call) -> None:
+        elapsed_s = time.perf_counter() - call.started
+        self._active -= 1
+        self._count(call.code).inc()
+        self._seconds.observe(elapsed_s)
+        level = self._level if call.code is grpc.StatusCode.OK else logging.INFO
+        if logger.isEnabledFor(level):
+            with log_context(request_id=call.request_id):
+                logger.log(level, "%s %s in %.1f ms", self._method, call.code.name, elapsed_s * 1000)
+
+    def _refuse_when_draining(self) -> None:
+        if self._drain.draining:
+            raise Unavailable("the service is shutting down; try again, on another replica if there is one")
+
+    async def _abort(self, call: _Call, error: Exception) -> None:
+        if isinstance(error, grpc.aio.AbortError):
+            raise error
+        told = self._as_told(call, error)
+        call.code = told.code
+        details = ((DETAILS_KEY, to_details(told)), (REQUEST_ID_KEY, call.request_id))
+        await call.context.abort(told.code, told.message, details)
+
+    def _as_told(self, call: _Call, error: Exception) -> SynthmillError:
+        """Returns what the caller may know: our own errors as they are, any other without its details."""
+        if isinstance(error, SynthmillError):
+            return error
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return ResourceExhausted(f"the disk is full ({error.strerror})")
+        with log_context(request_id=call.request_id):
+            logger.error("%s failed", self._method, exc_info=error)
+        return Internal(f"a fault of the service; its log has the details under request id {call.request_id}")
+
+
+class _Call:
+    """One call of a method.
+
+    Attributes:
+        context: gRPC's view of it.
+        started: when it began.
+        code: how it ended.
+    """
+
+    __slots__ = ("code", "context", "request_id_", "started")
+
+    def __init__(self, context: grpc.aio.ServicerContext) -> None:
+        self.context = context
+        self.started = time.perf_counter()
+        self.code = grpc.StatusCode.CANCELLED
+        self.request_id_ = ""
+
+    @property
+    def request_id(self) -> str:
+        """What the caller named the call, or a name of our own."""
+        if not self.request_id_:
+            given = dict(self.context.invocation_metadata() or ())
+            self.request_id_ = str(given.get(REQUEST_ID_KEY) or uuid.uuid4().hex)
+        return self.request_id_

@@ -1,0 +1,67 @@
+"""Computes tiny groups of urgent work in the event loop itself.
+
+Handing a request to another thread and taking its answer back costs more than a small model takes to run. While
+requests come one by one, each is computed at once; when they come thick and fast, they are gathered for a moment, which
+is no loss: the loop has the others to read meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Hashable
+
+from synthmill.sampling.work import Kin, Work
+
+# After so long the loop looks after its connections again.
+_ROUND_S = 0.002
+# Requests that follow one another sooner than this come from several clients.
+_THICK_AND_FAST_S = 0.0005
+# They are gathered for so long per request of the last group: the more clients, the longer, and the more pays for it.
+_GATHER_S = 0.0005
+_MAX_GATHER_S = 0.004
+
+
+class InlineRunner:
+    """Urgent work that the event loop computes; belongs to that loop.
+
+    Args:
+        compute: computes a group and delivers the answers.
+        delay_s: how long a group that could be larger waits for more requests.
+    """
+
+    def __init__(self, compute: Callable[[list[Work]], None], delay_s: float) -> None:
+        self._compute = compute
+        self._delay_s = delay_s
+        self._waiting: dict[Hashable, Kin] = {}
+        self._last_s = 0.0
+        self._last_size = 1
+
+    def push(self, work: Work) -> None:
+        """Queues work for the loop's next round, or the one in a moment."""
+        kin = self._waiting.get(work.kin)
+        if kin is None:
+            kin = self._waiting[work.kin] = Kin()
+            thick = work.created - self._last_s < _THICK_AND_FAST_S
+            gather_s = min(_GATHER_S * self._last_size, _MAX_GATHER_S) if thick else 0.0
+            self._plan(work.kin, max(self._delay_s, gather_s))
+        self._last_s = work.created
+        kin.push(work)
+
+    def _plan(self, key: Hashable, delay_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        if delay_s:
+            loop.call_later(delay_s, self._serve, key)
+        else:
+            loop.call_soon(self._serve, key)
+
+    def _serve(self, key: Hashable) -> None:
+        kin = self._waiting[key]
+        end = time.perf_counter() + _ROUND_S
+        while group := kin.gather():
+            self._compute(group)
+            self._last_size = len(group) + 1
+            if kin.queue and time.perf_counter() > end:
+                self._plan(key, 0.0)
+                return
+        del self._waiting[key]
