@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Generic, TypeVar
@@ -41,15 +42,19 @@ class Catalog:
         self._datasets: _Memory[dataset_pb2.Dataset] = _Memory(fresh_s)
         self._lists: _Memory[list[model_pb2.Model]] = _Memory(fresh_s)
 
-    async def model(self, name: str) -> model_pb2.Model:
+    async def model(self, name: str, *, anew: bool = False) -> model_pb2.Model:
         """Returns a model version; "models/{model}" means the promoted one.
+
+        Args:
+            name: name of the version.
+            anew: whether to ask even if there is a fresh answer.
 
         Raises:
             NotFound: there is none.
             Unavailable: the catalog cannot be reached and the name is new.
         """
         request = catalog_service_pb2.GetModelRequest(name=name)
-        return await self._models.get(name, lambda: self._stub.GetModel(request, timeout=_TIMEOUT_S))
+        return await self._models.get(name, lambda: self._stub.GetModel(request, timeout=_TIMEOUT_S), anew=anew)
 
     async def versions(self, model: str = "") -> list[model_pb2.Model]:
         """Returns the versions of "models/{model}", or of all models, without artifacts, in no order.
@@ -104,10 +109,10 @@ class _Memory(Generic[T]):
         told_at, answer = self._answers.get(name, (0.0, None))
         return answer if time.monotonic() - told_at < self._fresh_s else None
 
-    async def get(self, name: str, ask: Callable[[], Awaitable[T]]) -> T:
+    async def get(self, name: str, ask: Callable[[], Awaitable[T]], *, anew: bool = False) -> T:
         """Returns the answer about a name; while the catalog cannot be reached, an old one is better than none."""
         told_at, answer = self._answers.get(name, (0.0, None))
-        age_s = time.monotonic() - told_at
+        age_s = math.inf if anew else time.monotonic() - told_at
         if answer is not None and age_s < self._fresh_s:
             return answer
         asking, asked_at = self._asking.get(name) or self._ask(name, ask)

@@ -95,14 +95,14 @@ class ModelRegistry:
 
         Args:
             name: "models/{model}" or one of its versions.
-            again: whether to wait for a version that is being loaded in place of another one, and to try one again
-                that has failed a moment ago.
+            again: whether to ask the catalog anew what the name means, to wait for a version that is being loaded in
+                place of another one, and to try one again that has failed a moment ago.
 
         Raises:
             As `use`.
         """
         parse_name(MODELS, "model", name)
-        model = await self._catalog.model(name)
+        model = await self._catalog.model(name, anew=again)
         if again:
             self._failures.pop(model.name, None)
         ready = self._touch(name, model.name)
