@@ -45,6 +45,10 @@ _MAX_BATCH_S = 0.025
 _GOOD_ENOUGH = 1.03
 _FAIR_ENOUGH = 1.15
 
+# The pace follows the last few dozen batches; one that was held up does not upset it.
+_PACE_WEIGHT = 0.03
+_MAX_PACE = 20.0
+
 _log = logging.getLogger(__name__)
 
 
@@ -118,7 +122,7 @@ class BatchPlanner:
     Attributes:
         bulk: bucket for long runs: the cheapest per sample that is over soon.
         urgent: bucket that requests are gathered up to: the smallest that costs hardly more.
-        seconds_per_sample: cost in the bulk bucket.
+        pace: what batches cost of late, as a multiple of what was measured; above 1 while the machine is busy.
     """
 
     def __init__(self, seconds: Mapping[int, float]) -> None:
@@ -130,8 +134,18 @@ class BatchPlanner:
         self._seconds = quick
         self.bulk = min(bucket for bucket in cost if cost[bucket] <= best * _GOOD_ENOUGH)
         self.urgent = min(bucket for bucket in cost if cost[bucket] <= best * _FAIR_ENOUGH)
-        self.seconds_per_sample = cost[self.bulk]
+        self.pace = 1.0
+        self._seconds_per_sample = cost[self.bulk]
         self._plan_rest = functools.cache(self._cheapest)
+
+    @property
+    def seconds_per_sample(self) -> float:
+        """What a sample costs in the bulk bucket, at the present pace."""
+        return self._seconds_per_sample * self.pace
+
+    def note(self, bucket: int, seconds: float) -> None:
+        """Takes notice of what a batch has cost."""
+        self.pace += _PACE_WEIGHT * (min(seconds / self._seconds[bucket], _MAX_PACE) - self.pace)
 
     def seconds(self, bucket: int) -> float:
         """Returns the time of a batch."""

@@ -165,7 +165,9 @@ class Engine:
             array[len(given) :] = given[-1]
         began = time.perf_counter()
         slot.run()
-        metrics.batch_seconds(size).observe(time.perf_counter() - began)
+        elapsed_s = time.perf_counter() - began
+        self.planner.note(size, elapsed_s)
+        metrics.batch_seconds(size).observe(elapsed_s)
 
     def _probe(self, index: np.ndarray) -> Columns:
         slot = self._slots.take(Shape(len(index)))

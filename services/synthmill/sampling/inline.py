@@ -46,7 +46,10 @@ class InlineRunner:
             gather_s = min(_GATHER_S * self._last_size, _MAX_GATHER_S) if thick else 0.0
             self._plan(work.kin, max(self._delay_s, gather_s))
         self._last_s = work.created
+        was_full = kin.rows >= kin.room > 0
         kin.push(work)
+        if kin.rows >= kin.room and not was_full:
+            self._plan(work.kin, 0.0)
 
     def _plan(self, key: Hashable, delay_s: float) -> None:
         loop = asyncio.get_running_loop()
@@ -56,7 +59,10 @@ class InlineRunner:
             loop.call_soon(self._serve, key)
 
     def _serve(self, key: Hashable) -> None:
-        kin = self._waiting[key]
+        kin = self._waiting.get(key)
+        if kin is None:
+            # A group that was full has been computed before its time.
+            return
         end = time.perf_counter() + _ROUND_S
         while group := kin.gather():
             self._compute(group)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 import grpc
@@ -22,17 +22,21 @@ from synthmill.learning.graph.compose import compose
 from synthmill.learning.graph.metadata import GraphMetadata
 from synthmill.runtime.calls import ObservedServer
 from synthmill.runtime.drain import Drain
-from synthmill.runtime.errors import NotFound, Unavailable
+from synthmill.runtime.errors import NotFound, SynthmillError, Unavailable
+from synthmill.runtime.status import from_rpc_error
 from synthmill.runtime.store import ObjectStore
 from synthmill.sampling.__main__ import build
 from synthmill.sampling.config import SamplingConfig
 from synthmill.sampling.engine import Engine
 from synthmill.sampling.providers import CPU, ProviderChoice, session_opener
+from synthmill.sampling.servicer import SERVICE
 from synthmill.sampling.signature import read_signature
 from synthmill.v1 import catalog_service_pb2_grpc, dataset_pb2, model_pb2
+from synthmill.v1 import sampling_service_pb2 as pb
 from synthmill.v1.sampling_service_pb2_grpc import SamplingServiceStub
 
-PATIENCE_S = 30.0
+FLOATS, SHAPES, WORDS, SLOW = "models/floats", "models/shapes", "models/words", "models/slow"
+PATIENCE_S = 60.0
 
 
 class FakeCatalog(catalog_service_pb2_grpc.CatalogServiceServicer):
@@ -113,6 +117,14 @@ class Service:
         model = stored(self.store, graph, name, labels)
         self.catalog.promote(model)
         return model
+
+    async def sample(self, model: str, count: int, **fields: object) -> pb.SampleChunk:
+        """Asks for a few samples; fields as in the request."""
+        return await self.stub.Sample(pb.SampleRequest(model=model, count=count, **fields), timeout=PATIENCE_S)
+
+    def stream(self, model: str, count: int, **fields: object) -> grpc.aio.UnaryStreamCall:
+        """Asks for a stream; fields as in the request."""
+        return self.stub.StreamSamples(pb.StreamSamplesRequest(model=model, count=count, **fields), timeout=PATIENCE_S)
 
 
 @contextlib.asynccontextmanager
@@ -226,9 +238,36 @@ def engine_of(graph: onnx.ModelProto, labels: Sequence[str] = (), name: str = "m
     return Engine(name, session, ProviderChoice(CPU, "asked for"), read_signature(session, labels), len(data))
 
 
+def publish_all(service: Service) -> None:
+    """Publishes a first version of each model that is named above."""
+    service.publish(floats_graph(width=500), "floats/versions/1")
+    service.publish(dense(), "shapes/versions/1", LABELS)
+    service.publish(words_graph(), "words/versions/1")
+    service.publish(slow_graph(), "slow/versions/1")
+
+
 def metric(name: str, **labels: str) -> float:
     """Returns the present value of a series of the sampling service; zero if there is none."""
     return REGISTRY.get_sample_value(f"synthmill_{name}", labels) or 0.0
+
+
+def active(method: str) -> float:
+    """Returns how many calls of a method are in progress, in the service that was started last."""
+    return metric("active_calls", service="sampling", method=f"/{SERVICE}/{method}")
+
+
+def computed(model: str) -> float:
+    """Returns how many samples of the first version of a model have been computed."""
+    return metric("sampling_samples_total", model=f"{model}/versions/1")
+
+
+async def refusal(call: Awaitable[object]) -> SynthmillError:
+    """Waits for a call to fail; returns the error of our tree."""
+    try:
+        await call
+    except grpc.aio.AioRpcError as error:
+        return from_rpc_error(error)
+    raise AssertionError("the call was answered")
 
 
 async def until(condition: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:

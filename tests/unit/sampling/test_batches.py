@@ -57,6 +57,19 @@ def test_no_batch_is_so_long_that_others_wait():
     assert BatchPlanner({16: 2.0, 64: 3.0}).bulk == 16
 
 
+def test_cost_follows_what_batches_take_of_late():
+    planner = BatchPlanner(SECONDS)
+    quiet = planner.seconds_per_sample
+    for _ in range(200):
+        planner.note(64, 3 * SECONDS[64])
+    assert planner.seconds_per_sample == pytest.approx(3 * quiet, rel=0.05)
+    planner.note(64, 1000.0)
+    assert planner.seconds_per_sample < 4 * quiet
+    for _ in range(200):
+        planner.note(1, SECONDS[1])
+    assert planner.seconds_per_sample == pytest.approx(quiet, rel=0.05)
+
+
 def test_large_samples_come_in_small_batches():
     assert usable_buckets(64) == BUCKETS
     assert usable_buckets(64 * 64 * 3) == (1, 4, 16, 64)

@@ -142,7 +142,9 @@ async def test_caller_that_goes_away_does_not_take_the_answer_from_others(told):
 
 
 async def test_class_sizes_are_those_of_the_training_split(told):
-    splits = [dataset_pb2.Split(name=name, class_counts=counts) for name, counts in (("test", [9, 9]), ("train", [5, 2]))]
+    splits = [
+        dataset_pb2.Split(name=name, class_counts=counts) for name, counts in (("test", [9, 9]), ("train", [5, 2]))
+    ]
     told.datasets["datasets/d"] = dataset_pb2.Dataset(labels=["cat", "dog"], splits=splits)
     told.datasets["datasets/plain"] = dataset_pb2.Dataset()
     async with asking(told, LONG_S) as catalog:

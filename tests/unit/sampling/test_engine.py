@@ -88,6 +88,13 @@ def test_truncations_may_differ_within_a_batch(narrow, wanted):
     assert together(narrow, draws) == [ones_of(narrow, draw) for draw in draws]
 
 
+def test_truncations_may_differ_between_draws_of_one_seed(narrow):
+    draws = [draw_of(1, [4, 5], truncation=truncation) for truncation in (0.5, 1.0, 0.5, 2.0)]
+    found = together(narrow, draws)
+    assert found == [ones_of(narrow, draw) for draw in draws]
+    assert len({each["z"] for each in found}) == 3
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(SEEDS, st.lists(st.tuples(st.integers(0, 99), st.integers(0, 2)), min_size=1)), min_size=1))
 def test_labels_go_with_their_samples(labelled, wanted):

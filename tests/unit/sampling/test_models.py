@@ -201,7 +201,7 @@ async def test_damaged_version_with_none_before_it_is_refused_by_name(here):
     version = here.promote(A)
     spoil(here, version, "flipped")
     for name in (A, version):
-        with pytest.raises(DataLoss, match="sampler.onnx"):
+        with pytest.raises(DataLoss, match=r"sampler\.onnx"):
             await here.serving(name)
     assert here.loaded() == []
 
