@@ -34,6 +34,7 @@ class InlineRunner:
         self._compute = compute
         self._delay_s = delay_s
         self._waiting: dict[Hashable, Kin] = {}
+        self._planned: dict[Hashable, asyncio.Handle] = {}
         self._last_s = 0.0
         self._last_size = 1
 
@@ -53,16 +54,15 @@ class InlineRunner:
 
     def _plan(self, key: Hashable, delay_s: float) -> None:
         loop = asyncio.get_running_loop()
+        if key in self._planned:
+            self._planned[key].cancel()
         if delay_s:
-            loop.call_later(delay_s, self._serve, key)
+            self._planned[key] = loop.call_later(delay_s, self._serve, key)
         else:
-            loop.call_soon(self._serve, key)
+            self._planned[key] = loop.call_soon(self._serve, key)
 
     def _serve(self, key: Hashable) -> None:
-        kin = self._waiting.get(key)
-        if kin is None:
-            # A group that was full has been computed before its time.
-            return
+        kin = self._waiting[key]
         end = time.perf_counter() + _ROUND_S
         while group := kin.gather():
             self._compute(group)
@@ -70,4 +70,4 @@ class InlineRunner:
             if kin.queue and time.perf_counter() > end:
                 self._plan(key, 0.0)
                 return
-        del self._waiting[key]
+        del self._waiting[key], self._planned[key]
