@@ -15,8 +15,9 @@ from synthmill.sampling.work import Kin, Work
 
 # After so long the loop looks after its connections again.
 _ROUND_S = 0.002
-# Requests that follow one another sooner than this come from several clients.
-_THICK_AND_FAST_S = 0.0005
+# Requests of different clients that follow one another sooner than this are worth gathering; one client that waits for
+# each answer before it asks again must not wait for nobody.
+_THICK_AND_FAST_S = 0.002
 # They are gathered for so long per request of the last group: the more clients, the longer, and the more pays for it.
 _GATHER_S = 0.0005
 _MAX_GATHER_S = 0.004
@@ -36,6 +37,7 @@ class InlineRunner:
         self._waiting: dict[Hashable, Kin] = {}
         self._planned: dict[Hashable, asyncio.Handle] = {}
         self._last_s = 0.0
+        self._last_tenant = ""
         self._last_size = 1
 
     def push(self, work: Work) -> None:
@@ -43,10 +45,11 @@ class InlineRunner:
         kin = self._waiting.get(work.kin)
         if kin is None:
             kin = self._waiting[work.kin] = Kin()
-            thick = work.created - self._last_s < _THICK_AND_FAST_S
-            gather_s = min(_GATHER_S * self._last_size, _MAX_GATHER_S) if thick else 0.0
+            thick = self._last_size > 1 or work.tenant != self._last_tenant
+            thick = thick and work.created - self._last_s < _THICK_AND_FAST_S
+            gather_s = min(_GATHER_S * (self._last_size + 1), _MAX_GATHER_S) if thick else 0.0
             self._plan(work.kin, max(self._delay_s, gather_s))
-        self._last_s = work.created
+        self._last_s, self._last_tenant = work.created, work.tenant
         was_full = kin.rows >= kin.room > 0
         kin.push(work)
         if kin.rows >= kin.room and not was_full:
@@ -66,7 +69,7 @@ class InlineRunner:
         end = time.perf_counter() + _ROUND_S
         while group := kin.gather():
             self._compute(group)
-            self._last_size = len(group) + 1
+            self._last_size = len(group)
             if kin.queue and time.perf_counter() > end:
                 self._plan(key, 0.0)
                 return
