@@ -1,4 +1,4 @@
-"""Training while its worker, its service and the catalog are killed at random moments."""
+"""Training and compression while their worker, their service and the catalog are killed at random moments."""
 
 from __future__ import annotations
 
@@ -116,6 +116,23 @@ def test_catalog_killed_during_publication_publishes_once(cluster):
             time.sleep(random.Random(time.monotonic_ns()).uniform(0.0, 0.6))
         ended = client.jobs.wait(job.name)
         assert [version.name for version in client.catalog.list_models("models/published-once")] == [ended.result]
+
+
+def test_killed_compression_goes_on_and_ends_with_the_same_weights(cluster):
+    with client_of(cluster) as client:
+        model = client.jobs.wait(start_training(client, model="compressed", steps=5).name).result
+        given = {"fine_tune_steps": STEPS, "fine_tune_batch_size": 8, "probe_steps": 20, "judge_samples": 200}
+        weights = []
+        for kills in ([], [("worker", 60), ("training", 150), ("catalog", 250), ("worker", STEPS)]):
+            job = client.training.create_compression_job(model, ["prune"], parameters=given, max_loss=100, seed=3)
+            for what, step in kills:
+                wait_for_step(client, job.name, step)
+                KILLS[what](cluster)
+            result = client.jobs.wait(job.name).result
+            stored = {artifact.name: artifact.sha256 for artifact in client.catalog.get_model(result).artifacts}
+            weights.append(stored["weights.safetensors"])
+        assert weights[0] == weights[1]
+        assert len(list(client.catalog.list_models("models/compressed"))) == 3
 
 
 @pytest.mark.slow

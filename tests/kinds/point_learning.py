@@ -64,5 +64,8 @@ class PointLearning(Learning):
         position = output * 30
         return {"position": position, "weight": position.norm(dim=1)}
 
+    def probe(self, schema: Schema, label_count: int) -> nn.Module:
+        return _Dense(int(schema["axes"]), label_count, 0)
+
 
 LEARNING = PointLearning()

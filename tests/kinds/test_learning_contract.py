@@ -9,6 +9,7 @@ from kinds.samples import CASES, KindCase
 
 from synthmill.kinds import parameters as kind_parameters
 from synthmill.kinds.base import CollectLimits, Item, Learning, Record
+from synthmill.runtime.errors import BadData, FailedPrecondition
 
 FAMILIES = [
     pytest.param(case, family, id=f"{name}-{family}")
@@ -123,3 +124,49 @@ def test_encoder_gives_mean_and_log_variance_of_the_latent_vector(case, family, 
     assert mean.shape == log_variance.shape == (BATCH, parameters.latent_size)
     (mean.sum() + log_variance.sum()).backward()
     assert has_gradients(encoder)
+
+
+@LABEL_COUNTS
+@pytest.mark.parametrize(("case", "family"), FAMILIES)
+def test_generator_is_restored_from_its_weights(case, family, label_count, tmp_path):
+    parts = Parts(case, tmp_path)
+    parameters = case.kind.hyper_parameters[family]().resolve(parts.schema)
+    generator = parts.learning.generator(parts.schema, label_count, parameters).eval()
+    weights = generator.state_dict()
+    restored = parts.learning.restore_generator(parts.schema, label_count, parameters, weights)
+    z = torch.randn(BATCH, parameters.latent_size)
+    assert not restored.training
+    assert torch.equal(restored(z, labels(label_count)), generator(z, labels(label_count)))
+    with pytest.raises(BadData):
+        parts.learning.restore_generator(parts.schema, label_count, parameters, dict(list(weights.items())[:-1]))
+
+
+@LABEL_COUNTS
+@pytest.mark.parametrize(("case", "family"), FAMILIES)
+def test_channels_are_removed_as_told_or_not_at_all(case, family, label_count, tmp_path):
+    parts = Parts(case, tmp_path)
+    parameters = case.kind.hyper_parameters[family]().resolve(parts.schema)
+    weights = parts.learning.generator(parts.schema, label_count, parameters).state_dict()
+    try:
+        scores = parts.learning.channel_scores(weights)
+    except FailedPrecondition:
+        with pytest.raises(FailedPrecondition):
+            parts.learning.keep_channels(weights, {})
+        return
+    assert all((values >= 0).all() for values in scores.values())
+    kept = {group: torch.arange(0, len(values), 2) for group, values in scores.items()}
+    narrow = parts.learning.keep_channels(weights, kept)
+    found = {group: len(values) for group, values in parts.learning.channel_scores(narrow).items()}
+    assert found == {group: len(positions) for group, positions in kept.items()}
+    generator = parts.learning.restore_generator(parts.schema, label_count, parameters, narrow)
+    output = generator(torch.randn(BATCH, parameters.latent_size), labels(label_count))
+    assert output.shape == parts.x.shape
+    assert torch.isfinite(output).all()
+
+
+def test_probe_gives_a_logit_per_class_and_learns_from_all_of_its_weights(parts):
+    probe = parts.learning.probe(parts.schema, 3)
+    logits = probe(parts.x)
+    assert logits.shape == (BATCH, 3)
+    torch.nn.functional.cross_entropy(logits, torch.arange(BATCH) % 3).backward()
+    assert has_gradients(probe)

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pyarrow as pa
 
+from synthmill.runtime.errors import BadData, FailedPrecondition
+
 if TYPE_CHECKING:
     import torch
     from torch import nn
@@ -291,3 +293,59 @@ class Learning(ABC):
     @abstractmethod
     def decode(self, output: torch.Tensor) -> dict[str, torch.Tensor]:
         """Turns network output into finished columns (image: uint8 (B, H, W, C)); traced into the sampler graph."""
+
+    @abstractmethod
+    def probe(self, schema: Schema, label_count: int) -> nn.Module:
+        """Builds the small classifier that utility is measured with: forward(x as `to_input` gives it) -> (B, labels).
+
+        It learns in a minute on a CPU: two sets of samples are told apart by what it has learned, not by how well.
+        """
+
+    def restore_generator(
+        self, schema: Schema, label_count: int, parameters: HyperParameters, weights: Mapping[str, torch.Tensor]
+    ) -> nn.Module:
+        """Builds G again from its weights, which may lack channels that were pruned; on the CPU, for evaluation.
+
+        Raises:
+            BadData: the weights are those of another network.
+        """
+        generator = self.generator(schema, label_count, parameters)
+        load_weights(generator, weights)
+        return generator.eval()
+
+    def channel_scores(self, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Returns how much each channel of G contributes, (channels,) by group of channels that belong together.
+
+        Args:
+            weights: of G, as in its `state_dict`.
+
+        Raises:
+            FailedPrecondition: channels of this kind's networks cannot be removed.
+        """
+        raise FailedPrecondition("the networks of this kind of data cannot be pruned")
+
+    def keep_channels(
+        self, weights: Mapping[str, torch.Tensor], kept: Mapping[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """Returns the weights of G without the channels that are not kept.
+
+        Args:
+            weights: of G.
+            kept: positions of channels, int64, ascending, for every group of `channel_scores`.
+
+        Raises:
+            FailedPrecondition: channels of this kind's networks cannot be removed.
+        """
+        raise FailedPrecondition("the networks of this kind of data cannot be pruned")
+
+
+def load_weights(module: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
+    """Gives a module its weights, all of them and no others.
+
+    Raises:
+        BadData: they do not fit.
+    """
+    try:
+        module.load_state_dict(dict(weights))
+    except RuntimeError as error:
+        raise BadData(f"the weights do not fit the network: {error}") from None

@@ -46,27 +46,40 @@ def to_json(card: Mapping[str, Any]) -> str:
 
 
 def to_markdown(card: Mapping[str, Any]) -> str:
-    """Writes a card for people."""
+    """Writes a card for people; what a card does not have, such as the training of an imported model, is left out."""
     labels = card["labels"]
     about = {
         "Kind": card["kind"],
         "Family": card["family"],
         "Classes": f"{len(labels)}: {', '.join(labels)}" if labels else "none",
         "Licence": card["license"] or "not stated",
-        "Seed": card["seed"],
+        "Seed": card.get("seed", "not stated"),
         "Schema": card["schema"],
     }
     sections = {
-        "Lineage": card["lineage"],
-        "Measured": card["metrics"],
-        "Training": card["training"],
-        "Hyper-parameters": card["parameters"],
-        "Versions": card["versions"],
+        "Lineage": "lineage",
+        "Measured": "metrics",
+        "Training": "training",
+        "Hyper-parameters": "parameters",
+        "Versions": "versions",
     }
-    parts = [f"# {card['model']}", card["notice"], _table(about)]
-    for title, values in sections.items():
-        parts += [f"## {title}", _table(values) if values else "Nothing."]
+    parts = [f"# {card['model']}", card.get("notice", _NOTICE), _table(about)]
+    if "compression" in card:
+        parts += _compression(card["compression"])
+    for title, name in sections.items():
+        if name in card:
+            parts += [f"## {title}", _table(card[name]) if card[name] else "Nothing."]
     return "\n\n".join(parts) + "\n"
+
+
+def _compression(section: Mapping[str, Any]) -> list[str]:
+    """Returns the paragraphs on a compression: how, then each figure before and after."""
+    how = {name: value for name, value in section.items() if name != "before_after"}
+    columns = ("figure", "before", "after", "ratio", "loss", "standard_error")
+    rows = ["| " + " | ".join(name.replace("_", " ").capitalize() for name in columns) + " |", "|---" * 6 + "|"]
+    for row in section["before_after"]:
+        rows.append("| " + " | ".join(_cell(row.get(name, "")) for name in columns) + " |")
+    return ["## Compression", _table(how), "\n".join(rows)]
 
 
 def _table(values: Mapping[str, Any]) -> str:

@@ -15,6 +15,10 @@ class Stream(enum.IntEnum):
     ORDER = 1
     STEPS = 2
     STATISTICS = 3
+    DISTILLING = 4
+    CALIBRATION = 5
+    JUDGING = 6
+    PROBE = 7
 
 
 class Draws:

@@ -39,9 +39,10 @@ def finish(task: TrainingTask, run: RunState, columns: Columns, folder: Path) ->
     """
     kind = get_kind(task.kind)
     learning, latent_size = kind.learning(), run.family.parameters.latent_size
+    generator = averaged_generator(task, run)
+    # Only now: the statistics that the averaged generator has just got belong to its weights.
     weights = _weights(run)
     require_finite(run.step - 1, weights)
-    generator = averaged_generator(task, run)
     metadata = GraphMetadata(task.kind, task.schema, task.labels, task.family, task.lineage, task.license)
     graph = export_sampler(generator, learning, list(kind.columns(task.schema)), latent_size, metadata)
     agreement = compare(graph, generator, learning, latent_size, len(task.labels))

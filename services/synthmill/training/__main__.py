@@ -7,13 +7,13 @@ from synthmill.runtime.jobs.engine import JobEngine
 from synthmill.runtime.jobs.servicer import JobServicer
 from synthmill.runtime.service import Assembly, Drain, Mount, run_service
 from synthmill.runtime.store import ObjectStore
+from synthmill.training import compression, request
 from synthmill.training.config import TrainingConfig
-from synthmill.training.request import TYPE
 from synthmill.training.servicer import TrainingServicer
 from synthmill.v1 import job_service_pb2_grpc, training_service_pb2_grpc
 
 # By name: the worker process imports torch, the service does without.
-HANDLERS = {TYPE: "synthmill.training.running:run"}
+HANDLERS = {request.TYPE: "synthmill.training.running:run", compression.TYPE: "synthmill.training.compressing:run"}
 
 
 def build(config: TrainingConfig, drain: Drain) -> Assembly:

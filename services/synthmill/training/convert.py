@@ -23,6 +23,18 @@ def to_identity(request: pb.CreateTrainingJobRequest) -> dict[str, Any]:
     }
 
 
+def to_compression_identity(request: pb.CreateCompressionJobRequest) -> dict[str, Any]:
+    """Returns what makes two requests the same: the request as it was sent, but for its request_id."""
+    return {
+        "model": request.model,
+        "methods": list(request.methods),
+        "parameters": from_struct(request.parameters),
+        "max_loss": request.max_loss if request.HasField("max_loss") else None,
+        "dataset": request.dataset,
+        "seed": str(request.seed),
+    }
+
+
 def to_families(kind: Kind) -> list[pb.Family]:
     """Makes the messages of a kind's families."""
     return [

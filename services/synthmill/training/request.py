@@ -50,7 +50,7 @@ def make_spec(
         InvalidField: the family, the model's id or a hyper-parameter is not allowed.
         FailedPrecondition: the dataset cannot be trained on.
     """
-    record_count = sum(split.record_count for split in dataset.splits if split.name == SPLIT)
+    record_count = count_records(dataset, SPLIT)
     resolved = resolve(dataset.kind, family, parameters, from_struct(dataset.schema), record_count)
     if not record_count:
         raise FailedPrecondition(f"{dataset.name} has no records in the split {SPLIT!r}", resource=dataset.name)
@@ -61,9 +61,14 @@ def make_spec(
     return TrainingSpec(dataset.name, family, model, resolved, str(seed))
 
 
-def array_names(dataset: dataset_pb2.Dataset) -> dict[str, str]:
-    """Returns the artifact with the training records of each column, labels among them if there are any."""
+def array_names(dataset: dataset_pb2.Dataset, split: str = SPLIT) -> dict[str, str]:
+    """Returns the artifact with a split's records of each column, labels among them if there are any."""
     columns = list(get_kind(dataset.kind).columns(from_struct(dataset.schema)))
     if dataset.labels:
         columns.append(LABEL)
-    return {column: f"{SPLIT}.{column}.npy" for column in columns}
+    return {column: f"{split}.{column}.npy" for column in columns}
+
+
+def count_records(dataset: dataset_pb2.Dataset, split: str) -> int:
+    """Returns the number of records of a split, 0 if there is no such split."""
+    return sum(found.record_count for found in dataset.splits if found.name == split)

@@ -8,13 +8,21 @@ import dataclasses
 import grpc
 
 from synthmill.kinds.registry import all_kinds
-from synthmill.runtime.errors import NotFound
+from synthmill.learning.compress.task import DEFAULT_MAX_LOSS
+from synthmill.runtime.errors import FailedPrecondition, NotFound
 from synthmill.runtime.jobs.engine import JobEngine
-from synthmill.runtime.names import DATASETS, check_request_id, parse_name
+from synthmill.runtime.names import DATASETS, MODELS, check_request_id, parse_name
 from synthmill.runtime.structs import from_struct, to_struct
-from synthmill.training import convert
+from synthmill.training import compression, convert
 from synthmill.training.request import TYPE, make_spec
-from synthmill.v1 import catalog_service_pb2, catalog_service_pb2_grpc, job_pb2, training_service_pb2_grpc
+from synthmill.v1 import (
+    catalog_service_pb2,
+    catalog_service_pb2_grpc,
+    dataset_pb2,
+    job_pb2,
+    model_pb2,
+    training_service_pb2_grpc,
+)
 from synthmill.v1 import training_service_pb2 as pb
 
 _CATALOG_DEADLINE_S = 10.0
@@ -46,6 +54,23 @@ class TrainingServicer(training_service_pb2_grpc.TrainingServiceServicer):
         identity = convert.to_identity(request)
         return await asyncio.to_thread(self._jobs.create, TYPE, parameters, request_id, identity)
 
+    async def CreateCompressionJob(
+        self, request: pb.CreateCompressionJobRequest, context: grpc.aio.ServicerContext
+    ) -> job_pb2.Job:
+        request_id = check_request_id(request.request_id)
+        parse_name(MODELS, "model", request.model)
+        ask = catalog_service_pb2.GetModelRequest(name=request.model)
+        model = await self._catalog.GetModel(ask, timeout=_CATALOG_DEADLINE_S)
+        dataset = await self._dataset_to_judge_on(request.dataset, model)
+        max_loss = request.max_loss if request.HasField("max_loss") else DEFAULT_MAX_LOSS
+        given = from_struct(request.parameters)
+        spec = compression.make_spec(model, request.methods, given, max_loss, dataset, request.seed)
+        parameters = dataclasses.asdict(spec)
+        if request.validate_only:
+            return job_pb2.Job(type=compression.TYPE, parameters=to_struct(parameters))
+        identity = convert.to_compression_identity(request)
+        return await asyncio.to_thread(self._jobs.create, compression.TYPE, parameters, request_id, identity)
+
     async def ListFamilies(
         self, request: pb.ListFamiliesRequest, context: grpc.aio.ServicerContext
     ) -> pb.ListFamiliesResponse:
@@ -54,3 +79,19 @@ class TrainingServicer(training_service_pb2_grpc.TrainingServiceServicer):
             raise NotFound(f"kind: there is no {request.kind!r}, only {', '.join(sorted(kinds))}", field="kind")
         wanted = [kinds[request.kind]] if request.kind else [kinds[name] for name in sorted(kinds)]
         return pb.ListFamiliesResponse(families=[family for kind in wanted for family in convert.to_families(kind)])
+
+    async def _dataset_to_judge_on(self, name: str, model: model_pb2.Model) -> dataset_pb2.Dataset | None:
+        """Returns the dataset asked for, else the one that the model was trained on if it serves."""
+        if name:
+            parse_name(DATASETS, "dataset", name)
+        elif not model.dataset:
+            return None
+        ask = catalog_service_pb2.GetDatasetRequest(name=name or model.dataset)
+        try:
+            dataset = await self._catalog.GetDataset(ask, timeout=_CATALOG_DEADLINE_S)
+            compression.check_fits(model, dataset)
+        except (NotFound, FailedPrecondition):
+            if name:
+                raise
+            return None
+        return dataset

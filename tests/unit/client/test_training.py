@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from synthmill.runtime.errors import InvalidField
+from synthmill.runtime.errors import FailedPrecondition, InvalidField
 
 
 def test_training_job_is_created_once_per_request_id(client, services):
@@ -33,3 +33,36 @@ def test_unknown_parameter_is_named(client):
 def test_families_are_listed(client):
     [family] = client.training.list_families()
     assert [parameter.name for parameter in family.parameters] == ["steps"]
+
+
+def test_compression_job_is_created_once_per_request_id(client, services):
+    request_id = str(uuid.uuid4())
+    jobs = [client.training.create_compression_job("pets", request_id=request_id) for _ in range(3)]
+    assert len({job.name for job in jobs}) == 1
+    assert client.jobs.wait(jobs[0].name).result == "models/pets/versions/1"
+    [request] = {message.SerializeToString(): message for message in services.training.compressions}.values()
+    assert (request.model, list(request.methods), request.dataset) == ("models/pets", [], "")
+    assert not request.HasField("max_loss")
+
+
+def test_compression_says_what_it_is_told(client, services):
+    client.training.create_compression_job(
+        "models/pets/versions/1",
+        ["prune", "int8"],
+        parameters={"prune_share": 0.5},
+        max_loss=0.0,
+        dataset="pets",
+        seed=1 << 63,
+    )
+    [request] = services.training.compressions
+    assert (list(request.methods), request.dataset, request.seed) == (["prune", "int8"], "datasets/pets", 1 << 63)
+    assert request.HasField("max_loss")
+    assert request.parameters["prune_share"] == 0.5
+
+
+def test_a_refused_compression_tells_loss_and_bound(client):
+    job = client.training.create_compression_job("pets", ["fp16"])
+    with pytest.raises(FailedPrecondition, match="not published") as refusal:
+        client.jobs.wait(job.name)
+    assert refusal.value.metadata["loss"] == "3.0000"
+    assert refusal.value.metadata["max_loss"] == "0.5"

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from synthmill.cli import datasets, jobs, models, sampling, serving, training
+from synthmill.cli import bench, datasets, jobs, models, sampling, serving, training
 from synthmill.cli.exit_codes import FAULT, exit_code, signal_exit_code
 from synthmill.runtime.errors import SynthmillError
 
@@ -83,5 +83,6 @@ app.add_typer(jobs.app, name="jobs")
 app.command("train")(training.train)
 app.command("families")(training.families)
 app.command("sample")(sampling.sample)
+app.add_typer(bench.app, name="bench")
 app.command("up")(serving.up)
 app.command("serve", context_settings=serving.PASS_ON)(serving.serve)

@@ -9,7 +9,7 @@ import typer
 
 from synthmill.cli.following import follow
 from synthmill.cli.jobs import show_job
-from synthmill.cli.options import Address, Detach, Json, Kind, Set, connect, parse_settings, resolve_kind
+from synthmill.cli.options import Address, Detach, Json, Kind, Set, connect, number_option, parse_settings, resolve_kind
 from synthmill.cli.output import pairs, show, table, to_json
 
 if TYPE_CHECKING:
@@ -70,6 +70,52 @@ def import_model(
             parameters=parse_settings(settings),
         )
         if detach:
+            show_job(job, as_json)
+            return
+        _show(client.catalog.get_model(follow(client, job).result), as_json)
+
+
+@app.command("compress")
+def compress_model(
+    name: Name,
+    methods: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--method",
+            metavar="int8|fp16|prune",
+            help="What to do; may be repeated, prune comes before the precision. int8 by default.",
+        ),
+    ] = None,
+    max_loss: Annotated[
+        float | None,
+        number_option(
+            "--max-loss", float, "Points of utility that may be lost, 0.5 by default; more publishes nothing."
+        ),
+    ] = None,
+    dataset: Annotated[
+        str, typer.Option("--dataset", help="Dataset to judge on; the one that the model was trained on by default.")
+    ] = "",
+    settings: Set = None,
+    seed: Annotated[int, number_option("--seed", int, "Seed of everything random in the job.")] = 0,
+    request_id: Annotated[str, typer.Option(help="UUID; a second run with the same one gets the same job.")] = "",
+    detach: Detach = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check and resolve the parameters.")] = False,
+    address: Address = None,
+    as_json: Json = False,
+) -> None:
+    """Make a version smaller and faster, measure what that costs, publish the result if it is good enough."""
+    with connect(address) as client:
+        job = client.training.create_compression_job(
+            name,
+            methods or [],
+            parameters=parse_settings(settings),
+            max_loss=max_loss,
+            dataset=dataset,
+            seed=seed,
+            request_id=request_id,
+            validate_only=dry_run,
+        )
+        if detach or dry_run:
             show_job(job, as_json)
             return
         _show(client.catalog.get_model(follow(client, job).result), as_json)

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from synthmill.kinds.base import Learning, Schema
-from synthmill.kinds.image import augment, decode
+from synthmill.kinds.base import Learning, Schema, load_weights
+from synthmill.kinds.image import augment, decode, pruning
 from synthmill.kinds.image.codec import COLUMN
 from synthmill.kinds.image.hyper_parameters import GanParameters, VaeParameters
-from synthmill.kinds.image.networks import Discriminator, Encoder, Generator
+from synthmill.kinds.image.networks import Discriminator, Encoder, Generator, level_widths
+from synthmill.kinds.image.probe import Probe
 from synthmill.kinds.image.schema import shape_of
 
 # Noise of the VAE's Gaussian likelihood, in the networks' units: 32 of 255 levels. Less of it makes reconstructions
@@ -28,7 +29,8 @@ class ImageLearning(Learning):
         return decode.to_input(batch[COLUMN])
 
     def generator(self, schema: Schema, label_count: int, parameters: GanParameters | VaeParameters) -> nn.Module:
-        return Generator(shape_of(schema), parameters.latent_size, parameters.width, label_count)
+        shape = shape_of(schema)
+        return Generator(shape, parameters.latent_size, level_widths(shape, parameters.width), label_count)
 
     def discriminator(self, schema: Schema, label_count: int, parameters: GanParameters) -> nn.Module:
         return Discriminator(shape_of(schema), parameters.width, label_count, parameters.spectral_norm)
@@ -44,6 +46,29 @@ class ImageLearning(Learning):
 
     def decode(self, output: torch.Tensor) -> dict[str, torch.Tensor]:
         return {COLUMN: decode.to_pixels(output)}
+
+    def probe(self, schema: Schema, label_count: int) -> nn.Module:
+        return Probe(shape_of(schema), label_count)
+
+    def restore_generator(
+        self,
+        schema: Schema,
+        label_count: int,
+        parameters: GanParameters | VaeParameters,
+        weights: Mapping[str, torch.Tensor],
+    ) -> nn.Module:
+        shape = shape_of(schema)
+        generator = Generator(shape, parameters.latent_size, pruning.widths_of(weights), label_count)
+        load_weights(generator, weights)
+        return generator.eval()
+
+    def channel_scores(self, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return pruning.channel_scores(weights)
+
+    def keep_channels(
+        self, weights: Mapping[str, torch.Tensor], kept: Mapping[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        return pruning.keep_channels(weights, kept)
 
 
 LEARNING = ImageLearning()

@@ -7,7 +7,7 @@ odd sizes need no padding of the data. Channels double with each halving, up to 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -37,6 +37,15 @@ def pyramid(height: int, width: int) -> list[tuple[int, int]]:
 def channels_of(level: int, width: int) -> int:
     """Returns the channels of a level of the pyramid; level 0 is the image's own size."""
     return width * min(2**level, _WIDEST)
+
+
+def level_widths(shape: tuple[int, int, int], width: int) -> list[int]:
+    """Returns the channels of each level of the pyramid of an image, from its own size down.
+
+    >>> level_widths((28, 28, 1), 32)
+    [32, 64, 128]
+    """
+    return [channels_of(level, width) for level in range(len(pyramid(*shape[:2])))]
 
 
 class ConditionalBatchNorm(nn.Module):
@@ -82,14 +91,13 @@ class Generator(nn.Module):
     Args:
         shape: (height, width, channels) of the image.
         latent_size: dimensions of the latent vector.
-        width: channels at full size.
+        widths: channels of each level of the pyramid, the image's own size first.
         label_count: number of classes; 0 makes it unconditional.
     """
 
-    def __init__(self, shape: tuple[int, int, int], latent_size: int, width: int, label_count: int) -> None:
+    def __init__(self, shape: tuple[int, int, int], latent_size: int, widths: Sequence[int], label_count: int) -> None:
         super().__init__()
         sizes = pyramid(*shape[:2])
-        widths = [channels_of(level, width) for level in range(len(sizes))]
         self.base = (widths[-1], *sizes[-1])
         self.classes = nn.Embedding(label_count, _CLASS_SIZE) if label_count else None
         vector_size = latent_size + (_CLASS_SIZE if label_count else 0)
@@ -99,7 +107,7 @@ class Generator(nn.Module):
             GrowingBlock(sizes[level], widths[level + 1], widths[level], label_count)
             for level in reversed(range(len(sizes) - 1))
         )
-        self.to_image = nn.Conv2d(width, shape[2], 3, padding=1)
+        self.to_image = nn.Conv2d(widths[0], shape[2], 3, padding=1)
 
     def forward(self, z: torch.Tensor, label: torch.Tensor | None = None) -> torch.Tensor:
         """Takes z (B, latent) and label (B,) int64; returns (B, C, H, W)."""
@@ -121,8 +129,7 @@ class Features(nn.Module):
 
     def __init__(self, shape: tuple[int, int, int], width: int, wrap: Wrap) -> None:
         super().__init__()
-        levels = len(pyramid(*shape[:2]))
-        widths = [channels_of(level, width) for level in range(levels)]
+        widths = level_widths(shape, width)
         self.size = 2 * widths[-1]
         self.layers = nn.ModuleList([wrap(nn.Conv2d(shape[2], width, 3, padding=1))])
         # With a stride of 2 a kernel of 3 rounds odd sides up, as the pyramid does.

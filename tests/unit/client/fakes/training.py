@@ -23,6 +23,7 @@ class FakeTraining(training_service_pb2_grpc.TrainingServiceServicer):
     def __init__(self, jobs: FakeJobs) -> None:
         self._jobs = jobs
         self.requests: list[pb.CreateTrainingJobRequest] = []
+        self.compressions: list[pb.CreateCompressionJobRequest] = []
 
     async def CreateTrainingJob(self, request: pb.CreateTrainingJobRequest, context: Any) -> job_pb2.Job:
         self.requests.append(request)
@@ -32,6 +33,20 @@ class FakeTraining(training_service_pb2_grpc.TrainingServiceServicer):
         if request.validate_only:
             return job_pb2.Job(type="train", parameters=request.parameters)
         return self._jobs.succeed(f"{MODEL}/versions/1", request.request_id, type="train")
+
+    async def CreateCompressionJob(self, request: pb.CreateCompressionJobRequest, context: Any) -> job_pb2.Job:
+        self.compressions.append(request)
+        if request.validate_only:
+            return job_pb2.Job(type="compress", parameters=request.parameters)
+        if "fp16" in request.methods:
+            error = job_pb2.JobError(
+                reason="FAILED_PRECONDITION",
+                message="not published: a loss of 3.00 points; allowed: 0.5",
+                metadata={"loss": "3.0000", "max_loss": "0.5"},
+            )
+            states = [job_pb2.JOB_STATE_RUNNING, "a loss of 3.00 points", job_pb2.JOB_STATE_FAILED]
+            return self._jobs.add(states, request.request_id, type="compress", error=error)
+        return self._jobs.succeed(f"{MODEL}/versions/1", request.request_id, type="compress")
 
     async def ListFamilies(self, request: pb.ListFamiliesRequest, context: Any) -> pb.ListFamiliesResponse:
         steps = pb.Parameter(

@@ -7,7 +7,7 @@ import itertools
 import pytest
 import torch
 
-from synthmill.kinds.image.networks import Discriminator, Encoder, Generator, pyramid
+from synthmill.kinds.image.networks import Discriminator, Encoder, Generator, level_widths, pyramid
 
 SHAPES = [(8, 8, 1), (9, 15, 3), (16, 12, 3), (28, 28, 1), (32, 33, 3), (64, 8, 1), (63, 64, 3)]
 LATENT, WIDTH = 5, 4
@@ -34,7 +34,7 @@ def test_pyramid_halves_down_to_a_few_pixels(side):
 def test_every_size_fits(shape, label_count):
     height, width, channels = shape
     label = torch.tensor([0, 2]) if label_count else None
-    x = Generator(shape, LATENT, WIDTH, label_count)(torch.randn(2, LATENT), label)
+    x = Generator(shape, LATENT, level_widths(shape, WIDTH), label_count)(torch.randn(2, LATENT), label)
     assert x.shape == (2, channels, height, width)
     assert x.abs().max() <= 1
     assert Discriminator(shape, WIDTH, label_count, True)(x, label).shape == (2,)
@@ -45,7 +45,7 @@ def test_every_size_fits(shape, label_count):
 def test_classes_make_a_difference_everywhere():
     shape, labels = (8, 8, 1), torch.tensor([0, 1])
     z, x = torch.randn(1, LATENT).expand(2, -1), torch.rand(1, 1, 8, 8).expand(2, -1, -1, -1)
-    image = Generator(shape, LATENT, WIDTH, 2).eval()(z, labels)
+    image = Generator(shape, LATENT, level_widths(shape, WIDTH), 2).eval()(z, labels)
     logit = Discriminator(shape, WIDTH, 2, False)(x, labels)
     mean, _ = Encoder(shape, LATENT, WIDTH, 2)(x, labels)
     for output in (image, logit, mean):
@@ -53,7 +53,7 @@ def test_classes_make_a_difference_everywhere():
 
 
 def test_each_image_depends_on_its_own_latent_vector_alone():
-    generator = Generator((12, 12, 3), LATENT, WIDTH, 0).eval()
+    generator = Generator((12, 12, 3), LATENT, level_widths((12, 12, 3), WIDTH), 0).eval()
     z = torch.randn(4, LATENT)
     torch.testing.assert_close(generator(z)[2:3], generator(z[2:3]))
 

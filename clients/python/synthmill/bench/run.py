@@ -1,0 +1,154 @@
+"""Runs a benchmark: starts what it needs, lets the measurements take turns, ends everything again."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.util
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from synthmill.bench import probes
+from synthmill.bench.onnx_loop import Setting
+from synthmill.bench.options import Options
+from synthmill.bench.probes import Parts, Probe
+from synthmill.bench.statistics import Figures, Rounds
+from synthmill.bench.target import Target, fetch_graph, find_target
+from synthmill.bench.workers import READY_WITHIN_S, Process, Worker
+from synthmill.runtime.errors import FailedPrecondition
+
+if TYPE_CHECKING:
+    from synthmill.client import Client
+
+_LONGEST_TRIAL_S = 0.7
+_TRIALS = 2
+_SETTINGS_KEPT = 2
+_CPU = "CPUExecutionProvider"
+
+Progress = Callable[[int, int, str], None]
+"""Called with (measurements done, measurements in all, the next one)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a benchmark found.
+
+    Attributes:
+        target: what was measured.
+        options: how.
+        rounds: all figures.
+        settings: settings of the bare ONNX Runtime loops by measurement, for people.
+        cores: processors that this process may use.
+        load: load average of the machine before the benchmark.
+    """
+
+    target: Target
+    options: Options
+    rounds: Rounds
+    settings: dict[str, str]
+    cores: int
+    load: float
+
+
+def run_bench(client: Client, model: str, options: Options, on_progress: Progress) -> Result:
+    """Measures a model behind the sampling service.
+
+    Args:
+        client: where the services are.
+        model: NAME, or NAME/versions/N.
+        options: what to measure.
+        on_progress: told before each measurement.
+
+    Raises:
+        NotFound: there is no such model.
+        FailedPrecondition: something that is asked for needs a package that is not installed.
+    """
+    if options.onnx and importlib.util.find_spec("onnxruntime") is None:
+        raise FailedPrecondition("the bare ONNX Runtime loop needs onnxruntime: pip install onnxruntime")
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    target = find_target(client, model)
+    with contextlib.ExitStack() as stack:
+        pipe = stack.enter_context(Process("synthmill.bench.pipe"))
+        parts = Parts(
+            target=target,
+            options=options,
+            pipe=pipe.receive(READY_WITHIN_S)["address"],
+            pipe_pid=pipe.pid,
+            loads=[stack.enter_context(Worker()) for _ in range(options.processes)],
+            sdk=stack.enter_context(Worker()),
+            onnx=stack.enter_context(Worker()) if options.onnx else None,
+        )
+        graphs = {}
+        if options.onnx:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="synthmill-bench-")))
+            graphs["sampler"] = str(fetch_graph(client, target, folder))
+            if options.plain is not None:
+                graphs["plain"] = str(options.plain.resolve())
+        # Streams are compared with the fastest loop; a single sample needs no search for it.
+        looped = graphs if "stream" in options.parts else {}
+        settings = {name: _best_settings(parts, path, name, on_progress) for name, path in looped.items()}
+        found = _run_rounds(_plan(parts, settings, graphs.get("sampler")), options, on_progress)
+    titles = {f"onnx/{name}/{n}": kept.title for name, chosen in settings.items() for n, kept in enumerate(chosen)}
+    return Result(target, options, found, titles, core_count(), load)
+
+
+def core_count() -> int:
+    """Returns the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def settings_to_try(path: str, batches: Sequence[int], cores: int, provider: str = _CPU) -> list[Setting]:
+    """Returns the settings of a bare loop that use all processors, in every way to divide them."""
+    divided = [(threads, cores // threads) for threads in range(1, cores + 1) if cores % threads == 0]
+    return [
+        Setting(path, threads, sessions, batch, bound, provider)
+        for batch in batches
+        for threads, sessions in divided
+        for bound in (False, True)
+    ]
+
+
+def _best_settings(parts: Parts, path: str, name: str, on_progress: Progress) -> list[Setting]:
+    """Tries all settings of a graph and returns the fastest ones."""
+    settings = settings_to_try(path, parts.options.batches, core_count(), parts.target.provider)
+    rates = dict.fromkeys(settings, 0.0)
+    trial_s = min(_LONGEST_TRIAL_S, parts.options.seconds)
+    for trial in range(_TRIALS):
+        for number, setting in enumerate(settings):
+            on_progress(trial * len(settings) + number, _TRIALS * len(settings), f"{name}, {setting.title}")
+            rates[setting] = max(rates[setting], probes.loop_rate(parts, setting, trial_s)["samples_per_s"])
+    return sorted(settings, key=rates.__getitem__, reverse=True)[:_SETTINGS_KEPT]
+
+
+def _plan(parts: Parts, settings: dict[str, list[Setting]], graph: str | None) -> list[Probe]:
+    """Returns the measurements of a round; those that are compared stand next to each other."""
+    asked, plan = parts.options.parts, []
+    for name, chosen in settings.items():
+        plan += probes.onnx_probes(parts, name, chosen)
+    if "stream" in asked:
+        plan += probes.stream_probes(parts)
+    if "single" in asked:
+        plan += probes.single_probes(parts, graph)
+    if "closed" in asked:
+        plan += probes.closed_probes(parts)
+    if "open" in asked:
+        if "closed" not in asked and any(rate.endswith("x") for rate in parts.options.rates):
+            plan.append(probes.peak_probe(parts))
+        plan += probes.open_probes(parts)
+    return plan
+
+
+def _run_rounds(plan: Sequence[Probe], options: Options, on_progress: Progress) -> Rounds:
+    rounds = Rounds()
+    for number in range(options.rounds):
+        found: dict[str, Figures] = {}
+        for turn, probe in enumerate(plan):
+            on_progress(number * len(plan) + turn, options.rounds * len(plan), probe.key)
+            found[probe.key] = probe.measure(found)
+            time.sleep(options.pause_s)
+        rounds.figures.append(found)
+    return rounds

@@ -1,0 +1,1 @@
+"""Makes sampler graphs smaller and faster, and measures what that costs."""

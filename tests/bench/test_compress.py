@@ -1,0 +1,100 @@
+"""How much faster a generator for Fashion-MNIST becomes by compression, and what that costs.
+
+SYNTHMILL_FASHION_MNIST names the folder with the four .gz files of the data set. Training takes most of the time; what
+it makes stays in `bench-out/`, so that a second run begins with the measurements. SYNTHMILL_BENCH_TRAIN_STEPS sets its
+length.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from synthmill.learning.compress.run import compress
+from synthmill.learning.compress.speed import measure_speed
+from synthmill.learning.compress.task import CompressionResult, CompressionTask, RealRecords, check_methods, resolve
+from synthmill.learning.configuration import resolve as resolve_training
+from synthmill.learning.graph.check import check_graph
+from synthmill.learning.run import train
+from synthmill.learning.task import Machine, TrainingTask, never_stop
+
+DATA, STEPS = "SYNTHMILL_FASHION_MNIST", "SYNTHMILL_BENCH_TRAIN_STEPS"
+OUT = Path(__file__).resolve().parents[2] / "bench-out" / "fashion-mnist"
+MACHINE = Machine(threads=1)
+SCHEMA = {"height": 28, "width": 28, "channels": 1}
+LABELS = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+MAX_LOSS = 0.5
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(4 * 3600),
+    pytest.mark.skipif(DATA not in os.environ, reason=f"{DATA}: no folder with Fashion-MNIST"),
+]
+
+
+@pytest.fixture(scope="module")
+def columns() -> dict[str, dict[str, Path]]:
+    """Files of the columns by split."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    files = {}
+    for split, prefix in (("train", "train"), ("test", "t10k")):
+        images = read_idx(f"{prefix}-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28, 1)
+        labels = read_idx(f"{prefix}-labels-idx1-ubyte.gz", 8).astype(np.int64)
+        files[split] = {name: OUT / f"{split}.{name}.npy" for name in ("image", "label")}
+        np.save(files[split]["image"], images)
+        np.save(files[split]["label"], labels)
+    return files
+
+
+@pytest.fixture(scope="module")
+def original(columns) -> CompressionTask:
+    steps = int(os.environ.get(STEPS, "2000"))
+    parameters = resolve_training("image", "gan", {"steps": steps}, SCHEMA, 60_000)
+    task = TrainingTask("fashion", "image", SCHEMA, LABELS, columns["train"], "gan", parameters, seed=1)
+    made = train(task, OUT, machine=MACHINE).artifacts
+    return CompressionTask(
+        version="models/fashion/versions/1",
+        digest=hashlib.sha256(made["sampler.onnx"].read_bytes()).hexdigest(),
+        graph=made["sampler.onnx"],
+        card=json.loads(made["card.json"].read_bytes()),
+        weights=made["weights.safetensors"],
+        methods=(),
+        parameters=resolve({}),
+        max_loss=MAX_LOSS,
+        real=RealRecords("datasets/fashion/versions/1", "test", columns["test"], 60_000),
+        seed=1,
+    )
+
+
+def read_idx(name: str, header_bytes: int) -> np.ndarray:
+    return np.frombuffer(gzip.decompress((Path(os.environ[DATA]) / name).read_bytes())[header_bytes:], np.uint8)
+
+
+def ratios(original: CompressionTask, methods: list[str], capsys) -> list[float]:
+    """Compresses within the bound, prints the figures, and returns the ratios of speed with one thread."""
+    task = dataclasses.replace(original, methods=check_methods(methods))
+    said: list[str] = []
+    result: CompressionResult = compress(task, OUT / "compressed", machine=MACHINE, say=said.append)
+    graphs = {"before": task.graph.read_bytes(), "after": result.artifacts["sampler.onnx"].read_bytes()}
+    every_core = measure_speed(graphs, check_graph(graphs["before"]), 0, never_stop)
+    with capsys.disabled():
+        print(f"\n  {' and '.join(task.methods)}: " + "\n    ".join(said))
+        for size, rates in every_core.items():
+            print(f"    batch {size}, a thread per core: {rates['after'] / rates['before']:.2f} times as many")
+        print(f"    bytes: {result.metrics['bytes_before']:,} before, {result.metrics['bytes_after']:,} after")
+    return [value for name, value in result.metrics.items() if name.startswith("speed_ratio")]
+
+
+def test_int8_is_nearly_twice_as_fast_within_half_a_point(original, capsys):
+    assert min(ratios(original, ["int8"], capsys)) >= 1.8
+
+
+def test_pruned_int8_is_two_and_a_half_times_as_fast_within_half_a_point(original, capsys):
+    assert min(ratios(original, ["prune", "int8"], capsys)) >= 2.5
