@@ -51,17 +51,20 @@ class Drawn:
     Args:
         slots: the batches, in order.
         count: samples in them, fewer than they have room for.
+
+    Attributes:
+        slots: as given.
     """
 
     def __init__(self, slots: Sequence[Slot], count: int) -> None:
-        self._slots = slots
+        self.slots = slots
         self._count = count
 
     def pieces(self, column: str, start: int = 0, stop: int | None = None) -> list[np.ndarray]:
         """Returns the samples [start, stop) of a column as views, one per batch that has some."""
         stop = self._count if stop is None else stop
         found, first = [], 0
-        for slot in self._slots:
+        for slot in self.slots:
             end = first + slot.shape.size
             if start < end and first < stop:
                 found.append(slot.outputs[column][max(start - first, 0) : min(stop, end) - first])
@@ -143,7 +146,7 @@ class Engine:
 
     def release(self, drawn: Drawn) -> None:
         """Takes back the memory of samples."""
-        for slot in drawn._slots:
+        for slot in drawn.slots:
             self._slots.give_back(slot)
 
     def sample(self, draw: Draw) -> Columns:
