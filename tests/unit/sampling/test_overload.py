@@ -77,11 +77,13 @@ async def test_tenants_take_turns(tmp_path, named):
             order.append(tenant)
 
         crowd = [asyncio.create_task(ask("crowd")) for _ in range(12)]
-        await until(lambda: active("Sample") == 12)
+        # Some may have their answers already.
+        await until(lambda: active("Sample") + len(order) == 12)
+        before = len(order)
         await ask("lone")
         await asyncio.gather(*crowd)
     # By name the lone one is served after what is under way; without one it is at the end of its connection's queue.
-    assert (order.index("lone") < 6) == named
+    assert order.index("lone") <= before + 3 if named else order[-1] == "lone"
 
 
 async def test_overload_is_told_at_once_with_a_time_to_come_back(tmp_path):
