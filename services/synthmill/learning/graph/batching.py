@@ -37,7 +37,7 @@ def _has_doubles(parts: Sequence[onnx.GraphProto]) -> bool:
     """Tells whether a number may be of 64 bits: only the functions of 32 bits treat what is left over alike."""
     values = [value.type.tensor_type.elem_type for part in parts for value in (*part.input, *part.output)]
     tensors = [tensor.data_type for part in parts for tensor in part.initializer]
-    nodes = [node for part in parts for node in part.node if node.op_type in ("Cast", "Constant")]
+    nodes = [node for part in parts for node in part.node if node.op_type in ("Cast", "Constant", "ConstantOfShape")]
     made = [a.i if a.name == "to" else a.t.data_type for node in nodes for a in node.attribute]
     return TensorProto.DOUBLE in (*values, *tensors, *made)
 
