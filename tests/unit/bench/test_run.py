@@ -11,7 +11,7 @@ from PIL import Image
 from unit.bench.conftest import MODEL
 
 from synthmill.bench.options import Options
-from synthmill.bench.run import core_count, run_bench, settings_to_try
+from synthmill.bench.run import core_count, fastest_of_each, run_bench, settings_to_try
 from synthmill.runtime.errors import FailedPrecondition, InvalidField, NotFound
 
 SHORT = ("--rounds", "2", "--seconds", "0.2", "--streams", "1,2", "--concurrency", "1,3", "--rate", "100,0.5x")
@@ -122,6 +122,15 @@ def test_bad_options_are_refused_by_name(run, arguments, field):
     assert result.code == 2
     error = json.loads(result.err)["error"]
     assert (error["reason"], error["metadata"]["field"]) == (InvalidField.reason, field)
+
+
+def test_every_way_to_divide_the_processors_stays_in_the_rounds():
+    """A way that looked slow in a short trial may be the fastest, so none is dropped for it alone."""
+    tried = settings_to_try("x", [16, 1024], 4)
+    rates = {setting: setting.batch + 10 * setting.sessions + setting.bound for setting in tried}
+    kept = fastest_of_each(rates)
+    assert [(setting.threads, setting.sessions) for setting in kept] == [(1, 4), (2, 2), (4, 1)]
+    assert {(setting.batch, setting.bound) for setting in kept} == {(1024, True)}
 
 
 def test_settings_use_all_processors_in_every_way():

@@ -50,8 +50,9 @@ class Measured:
 def add_lineage(data: bytes, lineage: Mapping[str, Any]) -> bytes:
     """Returns a sampler graph with another lineage, and with the batch size that its new operators need."""
     model = onnx.load_from_string(data)
-    body = onnx.GraphProto(node=split(model.graph).body)
-    filled = dataclasses.replace(read_metadata(model), lineage=lineage, smallest_batch=smallest_batch(body))
+    parts = split(model.graph)
+    generator = onnx.GraphProto(node=[*parts.body, *parts.finish])
+    filled = dataclasses.replace(read_metadata(model), lineage=lineage, smallest_batch=smallest_batch(generator))
     del model.metadata_props[:]
     helper.set_model_props(model, filled.to_properties())
     return model.SerializeToString(deterministic=True)

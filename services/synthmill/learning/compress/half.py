@@ -1,7 +1,6 @@
 """Turns the body of a sampler graph into 16-bit floats; its noise and its finish stay float32.
 
-This is for GPUs. On a CPU ONNX Runtime has few kernels for such numbers and converts around each operator, which makes
-the graph smaller and slower.
+This is for GPUs. On a CPU ONNX Runtime computes most of it in float32 and converts: the graph is smaller, not faster.
 """
 
 from __future__ import annotations

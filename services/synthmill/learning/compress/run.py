@@ -131,7 +131,7 @@ def _make(run: _Run) -> student.Made:
         )
     if FLOAT16 in task.methods:
         graph = to_half(graph)
-        run.say("float16 is for GPUs: on a CPU the graph is smaller, and slower")
+        run.say("float16 is for GPUs: on a CPU it makes the graph smaller, not faster")
     graph = describe.add_lineage(graph, lineage)
     check_graph(graph)
     # The weights are those of a float32 graph; with others they would only mislead.
