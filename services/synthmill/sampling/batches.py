@@ -43,7 +43,7 @@ _TIMING_S = 0.3
 _MAX_BATCH_S = 0.025
 # A bucket that costs this much more per sample than the best one is as good, and gives way sooner.
 _GOOD_ENOUGH = 1.03
-_FAIR_ENOUGH = 1.15
+_FAIR_ENOUGH = 1.25
 
 # The pace follows the last few dozen batches; one that was held up does not upset it.
 _PACE_WEIGHT = 0.03
