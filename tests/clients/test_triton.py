@@ -238,10 +238,10 @@ def test_statistics_count_what_happened_in_between(service):
         return _number(after, path) - _number(before, path)
 
     assert change("inference_count") == 2 + MANY
-    assert change("execution_count") == 2 + len(responses)
+    assert 2 + len(responses) <= change("execution_count") <= 2 + MANY
     assert change("inference_stats", "success", "count") == 3
     assert change("inference_stats", "fail", "count") == 1
-    for part in ("success", "fail", "compute_input", "compute_infer", "compute_output"):
+    for part in ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output"):
         assert change("inference_stats", part, "ns") > 0
 
 

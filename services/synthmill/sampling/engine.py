@@ -21,6 +21,7 @@ from synthmill.sampling.batches import (
 from synthmill.sampling.providers import CPU, ProviderChoice
 from synthmill.sampling.signature import INDEX, LABEL, SEED, TRUNCATION, Signature
 from synthmill.sampling.slots import Shape, Slot, SlotPool
+from synthmill.sampling.timing import Batch
 
 # About what it costs to hand a group of requests to another thread and to take the answers back.
 _INLINE_S = 0.001
@@ -68,6 +69,16 @@ class Drawn:
             end = first + slot.shape.size
             if start < end and first < stop:
                 found.append(slot.outputs[column][max(start - first, 0) : min(stop, end) - first])
+            first = end
+        return found
+
+    def batches(self, start: int, stop: int) -> list[Batch]:
+        """Returns the batches that the samples [start, stop) were computed in."""
+        found, first = [], 0
+        for slot in self.slots:
+            end = first + slot.shape.size
+            if start < end and first < stop:
+                found.append(Batch(slot.shape.size, slot.seconds, begins=start <= first))
             first = end
         return found
 
@@ -168,7 +179,7 @@ class Engine:
             array[len(given) :] = given[-1]
         began = time.perf_counter()
         slot.run()
-        elapsed_s = time.perf_counter() - began
+        slot.seconds = elapsed_s = time.perf_counter() - began
         self.planner.note(size, elapsed_s)
         metrics.batch_seconds(size).observe(elapsed_s)
 

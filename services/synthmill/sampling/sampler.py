@@ -25,6 +25,7 @@ from synthmill.sampling.queries import IndexQuery, Query, RangeQuery, StreamQuer
 from synthmill.sampling.scheduler import Scheduler
 from synthmill.sampling.signature import LABEL
 from synthmill.sampling.streaming import compute_ahead
+from synthmill.sampling.timing import Spent
 from synthmill.sampling.work import Work
 
 MAX_ANSWER_BYTES = 3 << 20
@@ -47,6 +48,7 @@ class Chunk:
             are overwritten once the chunk is packed.
         model: version that made them.
         digest: digest of that version.
+        spent: tells where the time went.
     """
 
     first_index: int
@@ -54,6 +56,7 @@ class Chunk:
     pieces: Mapping[str, Sequence[np.ndarray]]
     model: str
     digest: str
+    spent: Callable[[], Spent]
 
     @functools.cached_property
     def columns(self) -> Columns:
@@ -116,9 +119,12 @@ class Drawing:
             pieces = {name: drawn.pieces(name, start, stop) for name in loaded.engine.signature.outputs}
             if label is not None:
                 pieces[LABEL] = [label]
-            return pack(Chunk(first_index, count, pieces, loaded.model.name, loaded.model.digest))
+            # Only who tells of times pays for finding them out.
+            spent = functools.partial(_spent, work, drawn, start, stop)
+            return pack(Chunk(first_index, count, pieces, loaded.model.name, loaded.model.digest, spent))
 
-        return Work(loaded.engine, draw, pack_drawn, count, self.tenant, self.truncation is not None)
+        work = Work(loaded.engine, draw, pack_drawn, count, self.tenant, self.truncation is not None)
+        return work
 
 
 class Sampler:
@@ -246,6 +252,10 @@ class Sampler:
     def _end_if_draining(self, next_index: int) -> None:
         if self._drain.draining:
             raise Unavailable(f"the service is draining; go on at {next_index}", next_index=next_index)
+
+
+def _spent(work: Work, drawn: Drawn, start: int, stop: int) -> Spent:
+    return Spent(work.begun - work.created, drawn.batches(start, stop))
 
 
 def _too_many(count: int, sample_bytes: int) -> ResourceExhausted:

@@ -38,6 +38,7 @@ class Slot:
         shape: as given.
         inputs: arrays to fill before a run, by name.
         outputs: columns that the last run has made; the next run overwrites them.
+        seconds: time that the last run took.
     """
 
     def __init__(self, session: onnxruntime.InferenceSession, signature: Signature, shape: Shape) -> None:
@@ -49,6 +50,7 @@ class Slot:
         if shape.truncated:
             self.inputs[TRUNCATION] = np.ones(own, np.float32)
         self.outputs: dict[str, np.ndarray] = {}
+        self.seconds = 0.0
         self._session = session
         self._names = list(signature.outputs)
         self._binding = None if signature.has_strings else self._bind(signature)

@@ -28,6 +28,8 @@ class Work:
         count: number of samples.
         tenant: who asks.
         truncated: whether the draw has a truncation.
+        created: when it was asked for, by `time.perf_counter`.
+        begun: when a worker began with it.
     """
 
     engine: Engine
@@ -37,6 +39,7 @@ class Work:
     tenant: str = ""
     truncated: bool = False
     created: float = dataclasses.field(default_factory=time.perf_counter)
+    begun: float = 0.0
     abandoned: bool = False
     future: asyncio.Future[Any] | None = None
 
@@ -146,6 +149,7 @@ def observe(group: list[Work], priority: str) -> None:
     now = time.perf_counter()
     queue_seconds = metrics.queue_seconds(priority)
     for work in group:
+        work.begun = now
         queue_seconds.observe(now - work.created)
     metrics.BATCH_REQUESTS.observe(len(group))
     metrics.BATCH_ROWS.observe(sum(work.count for work in group))

@@ -8,6 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -59,6 +60,14 @@ def ones_of(engine: Engine, draw: Draw) -> dict[str, bytes | list]:
 
 def comparable(column: np.ndarray) -> bytes | list:
     return column.tolist() if column.dtype == object else column.tobytes()
+
+
+def at_least(batch: int, graph: onnx.ModelProto) -> onnx.ModelProto:
+    """Has a graph say that smaller batches may round in another way."""
+    for entry in graph.metadata_props:
+        if entry.key == "synthmill.smallest_batch":
+            entry.value = str(batch)
+    return graph
 
 
 def together(engine: Engine, draws: list[Draw]) -> list[dict[str, bytes | list]]:
@@ -229,6 +238,18 @@ def test_threads_never_see_the_samples_of_one_another(name, request):
         assert list(threads.map(work, range(4))) == [40] * 4
 
 
+def test_batches_of_samples_are_told_and_each_begins_with_one_of_one_request():
+    engine = engine_of(at_least(16, floats_graph(width=10_000)))
+    drawn = engine.compute([draw_of(1, range(20)), draw_of(2, range(20))])
+    whole, first, second = drawn.batches(0, 40), drawn.batches(0, 20), drawn.batches(20, 40)
+    engine.release(drawn)
+    assert [(batch.size, batch.begins) for batch in whole] == [(16, True)] * 3
+    assert all(batch.seconds > 0 for batch in whole)
+    # The one in the middle has samples of both.
+    assert first == whole[:2]
+    assert [(batch.seconds, batch.begins) for batch in second] == [(whole[1].seconds, False), (whole[2].seconds, True)]
+
+
 def test_samples_and_batches_are_counted():
     engine = engine_of(floats_graph(width=10_000), name="models/counted/versions/1")
     assert metric("sampling_samples_total", model="models/counted/versions/1") == 0
@@ -251,10 +272,6 @@ def test_memory_is_estimated_from_the_graph_and_its_batches():
 
 
 def test_graph_that_names_a_smallest_batch_is_never_run_in_smaller_ones():
-    graph = floats_graph()
-    for entry in graph.metadata_props:
-        if entry.key == "synthmill.smallest_batch":
-            entry.value = "16"
-    engine = engine_of(graph)
+    engine = engine_of(at_least(16, floats_graph()))
     assert {size for count in range(1, 70) for size in engine.planner.plan(count)} <= {16, 64, 256, 1024}
     assert together(engine, [draw_of(4, [7])]) == [ones_of(engine_of(floats_graph()), draw_of(4, [7]))]

@@ -108,14 +108,13 @@ class Inference:
         with self._measured(asked) as cost:
             if not asked.fits_one_response:
                 raise _too_large(asked)
-            began_ns = time.perf_counter_ns()
             if asked.query.count <= asked.rows_per_answer:
                 packed = await self._sampler.sample(asked.query, functools.partial(packer.whole, last=True), tenant)
-                cost.add(packed.samples, time.perf_counter_ns() - began_ns, packed.packed_ns)
+                cost.add(packed.effort)
                 return packed.message
             parts = [part async for part in self._parts(asked, _Partly(packer), tenant)]
-            packed_ns = sum(part.packed_ns for part in parts)
-            cost.add(asked.query.count, time.perf_counter_ns() - began_ns, packed_ns)
+            for part in parts:
+                cost.add(part.effort)
             return packer.join(parts)
 
     async def _one(self, packer: Packer, tenant: str) -> AsyncIterator[bytes]:
@@ -125,12 +124,10 @@ class Inference:
 
     async def _several(self, packer: Packer, tenant: str) -> AsyncIterator[bytes]:
         with self._measured(packer.asked) as cost:
-            began_ns = time.perf_counter_ns()
             async with contextlib.aclosing(self._parts(packer.asked, _Wholly(packer), tenant)) as answers:
                 async for packed in answers:
-                    cost.add(packed.samples, time.perf_counter_ns() - began_ns, packed.packed_ns)
+                    cost.add(packed.effort)
                     yield packed.message
-                    began_ns = time.perf_counter_ns()
             if packer.asked.empty_final:
                 yield packer.empty_final()
 

@@ -10,6 +10,7 @@ from synthmill.oip.v1 import inference_service_pb2 as pb
 from synthmill.oip.v1.tensor_pb2 import InferParameter
 from synthmill.sampling.oip.requests import Asked, Output
 from synthmill.sampling.oip.shared_memory import Buffer
+from synthmill.sampling.oip.statistics import Effort
 from synthmill.sampling.oip.wire import encode, to_buffers
 from synthmill.sampling.sampler import Chunk
 
@@ -22,13 +23,11 @@ class Packed:
 
     Attributes:
         message: a serialised response.
-        samples: samples in it.
-        packed_ns: time that making it took.
+        effort: what making it took.
     """
 
     message: bytes
-    samples: int
-    packed_ns: int
+    effort: Effort
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,14 +37,12 @@ class Part:
     Attributes:
         contents: of every output; empty for one that was written to shared memory.
         placed_bytes: how much of every output was written to shared memory.
-        samples: samples in it.
-        packed_ns: time that making it took.
+        effort: what making it took.
     """
 
     contents: Sequence[bytes]
     placed_bytes: Sequence[int]
-    samples: int
-    packed_ns: int
+    effort: Effort
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +68,7 @@ class Packer:
         contents, placed = self._contents(chunk, 0)
         head = self._head(chunk.count, chunk.first_index, placed, last)
         message = encode(head, contents, streamed=self.streamed)
-        return Packed(message, chunk.count, time.perf_counter_ns() - began_ns)
+        return Packed(message, _effort(chunk, began_ns))
 
     def part(self, chunk: Chunk, before: int) -> Part:
         """Makes part of a response of samples; runs in a worker.
@@ -82,13 +79,13 @@ class Packer:
         """
         began_ns = time.perf_counter_ns()
         contents, placed = self._contents(chunk, before)
-        return Part(list(map(b"".join, contents)), placed, chunk.count, time.perf_counter_ns() - began_ns)
+        return Part(list(map(b"".join, contents)), placed, _effort(chunk, began_ns))
 
     def join(self, parts: Sequence[Part]) -> bytes:
         """Makes a response of all its parts."""
         contents = list(zip(*(part.contents for part in parts), strict=True))
         placed = [sum(sizes) for sizes in zip(*(part.placed_bytes for part in parts), strict=True)]
-        head = self._head(sum(part.samples for part in parts), self.asked.query.first, placed, last=True)
+        head = self._head(sum(part.effort.samples for part in parts), self.asked.query.first, placed, last=True)
         return encode(head, contents, streamed=self.streamed)
 
     def empty_final(self) -> bytes:
@@ -133,6 +130,10 @@ def to_error(request: pb.ModelInferRequest, message: str) -> bytes:
     head = pb.ModelInferResponse(id=request.id, model_name=request.model_name, model_version=request.model_version)
     head.parameters[FINAL_RESPONSE].bool_param = True
     return pb.ModelStreamInferResponse(error_message=message, infer_response=head).SerializeToString()
+
+
+def _effort(chunk: Chunk, began_ns: int) -> Effort:
+    return Effort(chunk.count, chunk.spent(), time.perf_counter_ns() - began_ns)
 
 
 def _tensor(output: Output, placed: int, samples: int) -> pb.ModelInferResponse.InferOutputTensor:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import time
 
 import pytest
 from unit.sampling.oip.calls import infer_request
+from unit.sampling.oip.conftest import running
 
 from synthmill.runtime.errors import InvalidField
+
+DELAY_S = 0.2
+WORKERS = os.cpu_count() or 1
 
 
 async def statistics(service, name: str = "shapes", version: str = ""):
@@ -31,16 +37,52 @@ async def test_requests_samples_and_times(fresh):
     elapsed_ns = (time.time() - began) * 1e9
     counts = (await statistics(fresh))["shapes", "2"]
     assert counts.inference_count == 200_120
-    assert counts.execution_count == 3 + len(responses)
+    assert len(responses) - 1 <= counts.execution_count - 4 <= 200_000
     assert began * 1000 - 1 <= counts.last_inference <= time.time() * 1000
     stats = counts.inference_stats
     assert (stats.success.count, stats.fail.count) == (5, 0)
-    assert [each.count for each in (stats.compute_input, stats.compute_infer, stats.compute_output)] == [5, 5, 5]
-    parts_ns = stats.compute_input.ns + stats.compute_infer.ns + stats.compute_output.ns
-    assert 0 < stats.compute_input.ns < stats.success.ns
-    assert 0 < stats.compute_output.ns < stats.success.ns
-    assert 0.2 * stats.success.ns < parts_ns
+    parts = (stats.queue, stats.compute_input, stats.compute_infer, stats.compute_output)
+    assert [each.count for each in parts] == [5] * 4
+    assert all(0 < each.ns < stats.success.ns for each in parts[:2])
+    assert all(0 < each.ns < WORKERS * stats.success.ns for each in parts[2:])
     assert stats.success.ns < 2 * elapsed_ns
+
+
+async def test_batches_are_counted_by_size(fresh):
+    for count in (1, 30, 200):
+        await fresh.calls.send("ModelInfer", infer_request(count=count))
+    counts = (await statistics(fresh))["shapes", "2"]
+    sizes = [each.batch_size for each in counts.batch_stats]
+    assert sizes == sorted(set(sizes))
+    assert sum(each.compute_infer.count for each in counts.batch_stats) == counts.execution_count
+    room = sum(each.batch_size * each.compute_infer.count for each in counts.batch_stats)
+    assert counts.inference_count == 231 <= room
+    batches_ns = sum(each.compute_infer.ns for each in counts.batch_stats)
+    assert batches_ns == counts.inference_stats.compute_infer.ns > 0
+
+
+async def test_waiting_for_others_is_time_in_the_queue(tmp_path):
+    async with running(tmp_path, batch_delay_ms=DELAY_S * 1000) as service:
+        await service.calls.send("ModelInfer", infer_request())
+        stats = (await statistics(service))["shapes", "2"].inference_stats
+    assert DELAY_S * 1e9 <= stats.queue.ns < stats.success.ns
+    assert stats.queue.ns + stats.compute_input.ns + stats.compute_infer.ns + stats.compute_output.ns < stats.success.ns
+
+
+async def test_shared_batch_is_counted_once_and_its_time_for_each_request(tmp_path):
+    async with running(tmp_path, batch_delay_ms=DELAY_S * 1000) as service:
+        await service.calls.send("ModelInfer", infer_request())
+        before = (await statistics(service))["shapes", "2"]
+        await asyncio.gather(*(service.calls.send("ModelInfer", infer_request(seed=seed)) for seed in range(3)))
+        after = (await statistics(service))["shapes", "2"]
+    assert after.inference_count - before.inference_count == 3
+    assert after.execution_count - before.execution_count == 1
+    computed_ns, batches_ns = (
+        (after.inference_stats.compute_infer.ns - before.inference_stats.compute_infer.ns),
+        sum(each.compute_infer.ns for each in after.batch_stats)
+        - sum(each.compute_infer.ns for each in before.batch_stats),
+    )
+    assert computed_ns == 3 * batches_ns
 
 
 async def test_failures_are_counted_apart_and_by_version(fresh):

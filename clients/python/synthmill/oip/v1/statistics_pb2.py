@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!synthmill/oip/v1/statistics.proto\x12\x10synthmill.oip.v1\".\n\x11StatisticDuration\x12\r\n\x05\x63ount\x18\x01 \x01(\x04\x12\n\n\x02ns\x18\x02 \x01(\x04\"\xe3\x02\n\x0fInferStatistics\x12\x34\n\x07success\x18\x01 \x01(\x0b\x32#.synthmill.oip.v1.StatisticDuration\x12\x31\n\x04\x66\x61il\x18\x02 \x01(\x0b\x32#.synthmill.oip.v1.StatisticDuration\x12\x32\n\x05queue\x18\x03 \x01(\x0b\x32#.synthmill.oip.v1.StatisticDuration\x12:\n\rcompute_input\x18\x04 \x01(\x0b\x32#.synthmill.oip.v1.StatisticDuration\x12:\n\rcompute_infer\x18\x05 \x01(\x0b\x32#.synthmill.oip.v1.StatisticDuration\x12;\n\x0e\x63ompute_output\x18\x06 \x01(\x0b\x32#.synthmill.oip.v1.StatisticDuration\"\xb6\x01\n\x0fModelStatistics\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x16\n\x0elast_inference\x18\x03 \x01(\x04\x12\x17\n\x0finference_count\x18\x04 \x01(\x04\x12\x17\n\x0f\x65xecution_count\x18\x05 \x01(\x04\x12:\n\x0finference_stats\x18\x06 \x01(\x0b\x32!.synthmill.oip.v1.InferStatistics\"7\n\x16ModelStatisticsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"Q\n\x17ModelStatisticsResponse\x12\x36\n\x0bmodel_stats\x18\x01 \x03(\x0b\x32!.synthmill.oip.v1.ModelStatisticsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!synthmill/oip/v1/statistics.proto\x12\x10synthmill.oip.v1\".\n\x11StatisticDuration\x12\r\n\x05\x63ount\x18\x01 \x01(\x04\x12\n\n\x02ns\x18\x02 \x01(\x04\"\xe3\x02\n\x0fInferStatistics\x12\x34\n\x07success\x18\x01 \x01(\x0b\x32#.synthmill.oip.v1.StatisticDuration\x12\x31\n\x04\x66\x61il\x18\x02 \x01(\x0b\x32#.synthmill.oip.v1.StatisticDuration\x12\x32\n\x05queue\x18\x03 \x01(\x0b\x32#.synthmill.oip.v1.StatisticDuration\x12:\n\rcompute_input\x18\x04 \x01(\x0b\x32#.synthmill.oip.v1.StatisticDuration\x12:\n\rcompute_infer\x18\x05 \x01(\x0b\x32#.synthmill.oip.v1.StatisticDuration\x12;\n\x0e\x63ompute_output\x18\x06 \x01(\x0b\x32#.synthmill.oip.v1.StatisticDuration\"\xdf\x01\n\x14InferBatchStatistics\x12\x12\n\nbatch_size\x18\x01 \x01(\x04\x12:\n\rcompute_input\x18\x02 \x01(\x0b\x32#.synthmill.oip.v1.StatisticDuration\x12:\n\rcompute_infer\x18\x03 \x01(\x0b\x32#.synthmill.oip.v1.StatisticDuration\x12;\n\x0e\x63ompute_output\x18\x04 \x01(\x0b\x32#.synthmill.oip.v1.StatisticDuration\"\xf3\x01\n\x0fModelStatistics\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x16\n\x0elast_inference\x18\x03 \x01(\x04\x12\x17\n\x0finference_count\x18\x04 \x01(\x04\x12\x17\n\x0f\x65xecution_count\x18\x05 \x01(\x04\x12:\n\x0finference_stats\x18\x06 \x01(\x0b\x32!.synthmill.oip.v1.InferStatistics\x12;\n\x0b\x62\x61tch_stats\x18\x07 \x03(\x0b\x32&.synthmill.oip.v1.InferBatchStatistics\"7\n\x16ModelStatisticsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"Q\n\x17ModelStatisticsResponse\x12\x36\n\x0bmodel_stats\x18\x01 \x03(\x0b\x32!.synthmill.oip.v1.ModelStatisticsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,10 +35,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STATISTICDURATION']._serialized_end=101
   _globals['_INFERSTATISTICS']._serialized_start=104
   _globals['_INFERSTATISTICS']._serialized_end=459
-  _globals['_MODELSTATISTICS']._serialized_start=462
-  _globals['_MODELSTATISTICS']._serialized_end=644
-  _globals['_MODELSTATISTICSREQUEST']._serialized_start=646
-  _globals['_MODELSTATISTICSREQUEST']._serialized_end=701
-  _globals['_MODELSTATISTICSRESPONSE']._serialized_start=703
-  _globals['_MODELSTATISTICSRESPONSE']._serialized_end=784
+  _globals['_INFERBATCHSTATISTICS']._serialized_start=462
+  _globals['_INFERBATCHSTATISTICS']._serialized_end=685
+  _globals['_MODELSTATISTICS']._serialized_start=688
+  _globals['_MODELSTATISTICS']._serialized_end=931
+  _globals['_MODELSTATISTICSREQUEST']._serialized_start=933
+  _globals['_MODELSTATISTICSREQUEST']._serialized_end=988
+  _globals['_MODELSTATISTICSRESPONSE']._serialized_start=990
+  _globals['_MODELSTATISTICSRESPONSE']._serialized_end=1071
 # @@protoc_insertion_point(module_scope)
