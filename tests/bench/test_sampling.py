@@ -5,7 +5,6 @@ Lengths can be set, see `bench.lab.Lengths`; figures once measured are in RESULT
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -16,7 +15,7 @@ from synthmill.bench import report
 from synthmill.cli.output import table
 
 LENGTHS = Lengths.from_environment()
-UNBATCHED = "SYNTHMILL_BENCH_UNBATCHED"
+UNBATCHED = "--batch-requests false"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800 + LENGTHS.overload_s + LENGTHS.soak_s)]
 
@@ -50,11 +49,10 @@ def test_many_clients_get_most_of_what_a_bare_server_gives(lab):
     assert report.shares(result)["closed/service/64 of echo"] >= 0.8
 
 
-@pytest.mark.skipif(UNBATCHED not in os.environ, reason=f"{UNBATCHED}: no settings of a service that batches nothing")
 def test_batching_is_worth_it(lab, tmp_path):
     """The service with and without putting requests together, in turns."""
     pairs = []
-    with running_lab(tmp_path, LENGTHS, ["conv28"], os.environ[UNBATCHED]) as single:
+    with running_lab(tmp_path, LENGTHS, ["conv28"], f"{LENGTHS.flags} {UNBATCHED}") as single:
         for _ in range(LENGTHS.rounds):
             found = [each.bench("conv28", parts=("closed",), concurrency=(64,), rounds=1) for each in (lab, single)]
             pairs.append([each.rounds.figures[0]["closed/service/64"] for each in found])

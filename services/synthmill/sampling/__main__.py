@@ -28,7 +28,7 @@ def build(config: SamplingConfig, drain: Drain) -> Assembly:
     catalog = Catalog(channel, config.fresh_s)
     open_engine = engine_opener(ObjectStore(config.store_url), session_opener(config.threads), config.wanted_providers)
     models = ModelRegistry(catalog, open_engine, config.max_models, config.model_memory_mb * _MIB)
-    scheduler = Scheduler(config.worker_count, config.batch_delay_ms / 1000)
+    scheduler = Scheduler(config.worker_count, config.batch_delay_ms / 1000, together=config.batch_requests)
     admission = Admission(config.max_wait_s, config.answer_memory_mb * _MIB, config.worker_count)
     ahead = min(config.worker_count + 1, _MAX_AHEAD)
     sampler = Sampler(models, catalog, scheduler, admission, ahead, drain)

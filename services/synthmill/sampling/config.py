@@ -25,6 +25,7 @@ class SamplingConfig(ServiceConfig):
     max_wait_s: float = setting(1.0, "a request that would wait for longer is refused as overload, in seconds")
     answer_memory_mb: int = setting(512, "memory for answers and for chunks of streams under way, in MiB")
     batch_delay_ms: float = setting(0.0, "how long a few small requests wait for others to share a batch, in ms")
+    batch_requests: bool = setting(True, "whether small requests share batches; if not, each is computed on its own")
     fresh_s: float = setting(1.0, "how long an answer of the catalog is believed, in seconds")
     system_shared_memory: bool = setting(
         False, "whether clients of the Open Inference Protocol may pass tensors through POSIX shared memory"

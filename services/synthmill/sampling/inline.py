@@ -29,11 +29,13 @@ class InlineRunner:
     Args:
         compute: computes a group and delivers the answers.
         delay_s: how long a group that could be larger waits for more requests.
+        together: whether requests are computed together at all.
     """
 
-    def __init__(self, compute: Callable[[list[Work]], None], delay_s: float) -> None:
+    def __init__(self, compute: Callable[[list[Work]], None], delay_s: float, together: bool) -> None:
         self._compute = compute
         self._delay_s = delay_s
+        self._together = together
         self._waiting: dict[Hashable, Kin] = {}
         self._planned: dict[Hashable, asyncio.Handle] = {}
         self._last_s = 0.0
@@ -44,7 +46,7 @@ class InlineRunner:
         """Queues work for the loop's next round, or the one in a moment."""
         kin = self._waiting.get(work.kin)
         if kin is None:
-            kin = self._waiting[work.kin] = Kin()
+            kin = self._waiting[work.kin] = Kin(self._together)
             thick = self._last_size > 1 or work.tenant != self._last_tenant
             thick = thick and work.created - self._last_s < _THICK_AND_FAST_S
             gather_s = min(_GATHER_S * (self._last_size + 1), _MAX_GATHER_S) if thick else 0.0

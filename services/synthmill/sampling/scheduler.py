@@ -32,11 +32,13 @@ class Scheduler:
     Args:
         workers: number of threads.
         delay_s: how long a group that could be larger waits for more requests.
+        together: whether urgent requests are computed together at all.
     """
 
-    def __init__(self, workers: int, delay_s: float = 0.0) -> None:
+    def __init__(self, workers: int, delay_s: float = 0.0, *, together: bool = True) -> None:
         self._delay_s = delay_s
-        self._inline = InlineRunner(_compute_inline, delay_s)
+        self._together = together
+        self._inline = InlineRunner(_compute_inline, delay_s, together)
         self._changed = threading.Condition()
         # By what must be equal; the first in order is served first.
         self._urgent: collections.OrderedDict[Hashable, Kin] = collections.OrderedDict()
@@ -60,7 +62,7 @@ class Scheduler:
             return work
         with self._changed:
             if work.urgent:
-                self._urgent.setdefault(work.kin, Kin()).push(work)
+                self._urgent.setdefault(work.kin, Kin(self._together)).push(work)
             else:
                 self._bulk.push(work)
             self._changed.notify()

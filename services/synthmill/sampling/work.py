@@ -67,6 +67,9 @@ class Work:
 class Kin:
     """Urgent work that may be computed together.
 
+    Args:
+        together: whether it is; if not, each work is a group of its own.
+
     Attributes:
         queue: the work.
         rows: samples of all of it.
@@ -74,7 +77,8 @@ class Kin:
         since: when the first of it came.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, together: bool = True) -> None:
+        self._together = together
         self.queue: FairQueue[Work] = FairQueue(lambda work: work.tenant, lambda work: work.count)
         self.rows = 0
         self.room = 0
@@ -84,7 +88,7 @@ class Kin:
         """Adds work."""
         if not self.queue:
             self.since = work.created
-            self.room = work.engine.planner.urgent
+            self.room = work.engine.planner.urgent if self._together else 1
         self.queue.push(work)
         self.rows += work.count
 

@@ -16,8 +16,8 @@ from synthmill.sampling.scheduler import Scheduler
 
 
 @contextlib.asynccontextmanager
-async def running(delay_s: float = 0.0) -> AsyncIterator[Scheduler]:
-    scheduler = Scheduler(1, delay_s)
+async def running(delay_s: float = 0.0, *, together: bool = True) -> AsyncIterator[Scheduler]:
+    scheduler = Scheduler(1, delay_s, together=together)
     try:
         yield scheduler
     finally:
@@ -41,6 +41,14 @@ async def test_requests_of_one_moment_are_computed_together():
         found = await asyncio.gather(*(scheduler.run(work(engine, seed, count)) for seed, count in enumerate(counts)))
         assert found == [answer(seed, count) for seed, count in enumerate(counts)]
         assert engine.groups == [[0, 1, 2, 3]]
+
+
+async def test_requests_are_computed_one_by_one_where_they_share_nothing():
+    engine = RecordingEngine(inline=True)
+    async with running(delay_s=10.0, together=False) as scheduler:
+        works = [scheduler.submit(work(engine, seed, count)) for seed, count in enumerate([1, 3, 2])]
+        assert await asyncio.gather(*(each.future for each in works)) == [answer(0), answer(1, 3), answer(2, 2)]
+        assert engine.groups == [[0], [1], [2]]
 
 
 async def test_groups_are_no_larger_than_what_makes_a_batch_efficient_and_of_one_kind():

@@ -16,8 +16,8 @@ from synthmill.sampling.scheduler import Scheduler
 
 
 @contextlib.asynccontextmanager
-async def running(workers: int = 1, delay_s: float = 0.0) -> AsyncIterator[Scheduler]:
-    scheduler = Scheduler(workers, delay_s)
+async def running(workers: int = 1, delay_s: float = 0.0, *, together: bool = True) -> AsyncIterator[Scheduler]:
+    scheduler = Scheduler(workers, delay_s, together=together)
     try:
         yield scheduler
     finally:
@@ -58,6 +58,16 @@ async def test_small_requests_that_wait_are_computed_together_and_each_has_its_o
         assert await answers(works) == [answer(seed, count) for seed, count in enumerate([1, 3, 2, 5], 1)]
         assert engine.groups == [[1, 2, 3, 4]]
         assert metric("sampling_batch_requests_sum") - before == 4
+
+
+async def test_requests_are_computed_one_by_one_where_they_share_nothing():
+    engine = RecordingEngine()
+    async with running(delay_s=10.0, together=False) as scheduler:
+        first = await occupied(scheduler)
+        works = [scheduler.submit(work(engine, seed, count)) for seed, count in enumerate([1, 3, 2], 1)]
+        first.open()
+        assert await answers(works) == [answer(1), answer(2, 3), answer(3, 2)]
+        assert engine.groups == [[1], [2], [3]]
 
 
 async def test_no_group_is_larger_than_what_makes_a_batch_efficient():

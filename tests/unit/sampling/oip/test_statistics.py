@@ -101,6 +101,12 @@ async def test_failures_are_counted_apart_and_by_version(fresh):
     assert set(await statistics(fresh, name="")) == set(found)
 
 
+async def test_requests_that_share_nothing_have_batches_of_their_own(tmp_path):
+    async with running(tmp_path, batch_delay_ms=DELAY_S * 1000, batch_requests=False) as service:
+        await asyncio.gather(*(service.calls.send("ModelInfer", infer_request(seed=seed)) for seed in range(3)))
+        assert (await statistics(service))["shapes", "2"].execution_count == 3
+
+
 async def test_version_without_name_is_refused(calls):
     with pytest.raises(InvalidField):
         await calls.unary("ModelStatistics", version="1")
