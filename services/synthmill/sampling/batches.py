@@ -41,9 +41,14 @@ _TIMING_ROUNDS = 15
 _TIMING_S = 0.3
 # A batch that takes longer lets urgent requests wait for too long.
 _MAX_BATCH_S = 0.025
+# Urgent requests are gathered up to a batch that takes so long, so that two of them are over within a longest one.
+_MAX_URGENT_S = 0.0125
+# The event loop computes a group of requests itself if that takes no longer, and one request hardly anything: to hand
+# them to another thread and to take the answers back would cost more.
+_MAX_INLINE_S = 0.001
+_MAX_INLINE_REQUEST_S = 0.0003
 # A bucket that costs this much more per sample than the best one is as good, and gives way sooner.
 _GOOD_ENOUGH = 1.03
-_FAIR_ENOUGH = 1.25
 
 # The pace follows the last few dozen batches; one that was held up does not upset it.
 _PACE_WEIGHT = 0.03
@@ -121,7 +126,9 @@ class BatchPlanner:
 
     Attributes:
         bulk: bucket for long runs: the cheapest per sample that is over soon.
-        urgent: bucket that requests are gathered up to: the smallest that costs hardly more.
+        urgent: most samples of a request that goes first, and bucket that such requests are gathered up to: the largest
+            that is over sooner still.
+        inline: bucket up to which the event loop computes them itself; 0 if it does not.
         pace: what batches cost of late, as a multiple of what was measured; above 1 while the machine is busy.
     """
 
@@ -133,7 +140,9 @@ class BatchPlanner:
         best = min(cost.values())
         self._seconds = quick
         self.bulk = min(bucket for bucket in cost if cost[bucket] <= best * _GOOD_ENOUGH)
-        self.urgent = min(bucket for bucket in cost if cost[bucket] <= best * _FAIR_ENOUGH)
+        self.urgent = max((bucket for bucket in quick if quick[bucket] <= _MAX_URGENT_S), default=min(quick))
+        tiny = min(quick.values()) <= _MAX_INLINE_REQUEST_S
+        self.inline = max(bucket for bucket in quick if quick[bucket] <= _MAX_INLINE_S) if tiny else 0
         self.pace = 1.0
         self._seconds_per_sample = cost[self.bulk]
         self._plan_rest = functools.cache(self._cheapest)

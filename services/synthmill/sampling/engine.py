@@ -23,8 +23,6 @@ from synthmill.sampling.signature import INDEX, LABEL, SEED, TRUNCATION, Signatu
 from synthmill.sampling.slots import Shape, Slot, SlotPool
 from synthmill.sampling.timing import Batch
 
-# About what it costs to hand a group of requests to another thread and to take the answers back.
-_INLINE_S = 0.001
 # Slots of the bulk size that a few workers hold at a time.
 _BATCHES_IN_MEMORY = 16
 
@@ -98,7 +96,7 @@ class Engine:
         signature: as given.
         memory_bytes: estimate of the memory that it takes: the weights, packed once more for the kernels, and batches.
         planner: batch sizes in use: those whose samples agree to the bit, by what they cost.
-        inline: whether an urgent batch is over so soon that the event loop can compute it.
+        inline: samples up to which the event loop computes urgent requests itself; 0 if it never does.
     """
 
     def __init__(
@@ -111,12 +109,12 @@ class Engine:
     ) -> None:
         self.provider = provider
         self.signature = signature
-        self._model = model
+        self._samples = metrics.SAMPLES.labels(model)
         self._slots = SlotPool(session, signature)
         sizes = usable_buckets(signature.sample_bytes, signature.smallest_batch)
         reference = reference_bucket(sizes, exact_kernels=provider.name == CPU)
         self.planner = BatchPlanner(measure_buckets(self._probe, sizes, reference, model))
-        self.inline = provider.name == CPU and self.planner.seconds(self.planner.urgent) <= _INLINE_S
+        self.inline = self.planner.inline if provider.name == CPU else 0
         self.memory_bytes = 2 * graph_bytes + _BATCHES_IN_MEMORY * self.planner.bulk * signature.sample_bytes
 
     def compute(
@@ -152,7 +150,7 @@ class Engine:
         except BaseException:
             self.release(Drawn(slots, 0))
             raise
-        metrics.SAMPLES.labels(self._model).inc(count)
+        self._samples.inc(count)
         return Drawn(slots, count)
 
     def release(self, drawn: Drawn) -> None:

@@ -46,13 +46,13 @@ class InlineRunner:
         """Queues work for the loop's next round, or the one in a moment."""
         kin = self._waiting.get(work.kin)
         if kin is None:
-            kin = self._waiting[work.kin] = Kin(self._together)
+            kin = self._waiting[work.kin] = Kin(work.engine.inline if self._together else 1)
             thick = self._last_size > 1 or work.tenant != self._last_tenant
             thick = thick and work.created - self._last_s < _THICK_AND_FAST_S
             gather_s = min(_GATHER_S * (self._last_size + 1), _MAX_GATHER_S) if thick else 0.0
             self._plan(work.kin, max(self._delay_s, gather_s))
         self._last_s, self._last_tenant = work.created, work.tenant
-        was_full = kin.rows >= kin.room > 0
+        was_full = kin.rows >= kin.room
         kin.push(work)
         if kin.rows >= kin.room and not was_full:
             self._plan(work.kin, 0.0)

@@ -57,12 +57,13 @@ class Scheduler:
         The future raises what `Work.draw`, `Engine.compute` and `Work.pack` raise.
         """
         work.future = asyncio.get_running_loop().create_future()
-        if work.urgent and work.engine.inline:
+        if work.count <= work.engine.inline:
             self._inline.push(work)
             return work
         with self._changed:
             if work.urgent:
-                self._urgent.setdefault(work.kin, Kin(self._together)).push(work)
+                room = work.engine.planner.urgent if self._together else 1
+                self._urgent.setdefault(work.kin, Kin(room)).push(work)
             else:
                 self._bulk.push(work)
             self._changed.notify()

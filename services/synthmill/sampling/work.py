@@ -68,32 +68,30 @@ class Kin:
     """Urgent work that may be computed together.
 
     Args:
-        together: whether it is; if not, each work is a group of its own.
+        room: samples of a group; with 1, each work is a group of its own.
 
     Attributes:
+        room: as given.
         queue: the work.
         rows: samples of all of it.
-        room: samples that make a batch efficient.
         since: when the first of it came.
     """
 
-    def __init__(self, together: bool = True) -> None:
-        self._together = together
+    def __init__(self, room: int) -> None:
+        self.room = room
         self.queue: FairQueue[Work] = FairQueue(lambda work: work.tenant, lambda work: work.count)
         self.rows = 0
-        self.room = 0
         self.since = 0.0
 
     def push(self, work: Work) -> None:
         """Adds work."""
         if not self.queue:
             self.since = work.created
-            self.room = work.engine.planner.urgent if self._together else 1
         self.queue.push(work)
         self.rows += work.count
 
     def gather(self) -> list[Work]:
-        """Takes work up to what makes a batch efficient; none if nobody waits for any of it."""
+        """Takes work up to what a group has room for; none if nobody waits for any of it."""
         group: list[Work] = []
         taken = 0
 

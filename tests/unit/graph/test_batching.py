@@ -196,6 +196,7 @@ ALIKE = {
     **{name: Case(logical(name)) for name in ("And", "Or", "Not")},
     "Sqrt": Case(chain(one("Abs"), one("Sqrt"))),
     "Clip": Case(one("Clip", -0.5, 0.5)),
+    "Mod": Case(one("Mod", 0.7, fmod=1)),
     "Where": Case(bent),
     "Cast": Case(chain(one("Cast", to=TensorProto.FLOAT16), one("Cast", to=TensorProto.FLOAT))),
     "Concat": Case(lambda builder, rng, shape: builder.add("Concat", "x", "x", axis=1)),
@@ -204,9 +205,7 @@ ALIKE = {
     "Gather and ArgMax": Case(gathered, ((3,), ODD, (13,))),
     "OneHot": Case(one_hot, ((3,), ODD)),
     "Tile": Case(one("Tile", [1, 3], dtype=I64), ((3,), ODD)),
-    "Expand": Case(one("Expand", [2, 1, 1, 1, 1], dtype=I64), (PICTURE,))
-    if False
-    else Case(
+    "Expand": Case(
         lambda builder, rng, shape: builder.add(
             "Expand", builder.add("Unsqueeze", "x", builder.constant([2], I64)), builder.constant([1, 1, 4], I64)
         ),

@@ -28,7 +28,7 @@ class RecordingEngine:
 
     Args:
         held: whether batches wait for `let`.
-        inline: whether the event loop itself computes small requests.
+        inline: whether the event loop itself computes urgent requests.
 
     Attributes:
         groups: seeds of the draws that were computed together.
@@ -38,7 +38,7 @@ class RecordingEngine:
     """
 
     def __init__(self, *, held: bool = False, inline: bool = False) -> None:
-        self.inline = inline
+        self.inline = URGENT if inline else 0
         self.planner = BatchPlanner(SECONDS)
         self.groups: list[list[int]] = []
         self.batches: list[list[int]] = []

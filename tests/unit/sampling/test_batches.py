@@ -41,15 +41,22 @@ def test_a_small_request_is_cut_the_cheapest_way(count):
 def test_a_fast_model_is_run_in_large_batches():
     planner = BatchPlanner(SECONDS)
     assert planner.bulk == 1024
-    assert planner.urgent == 256
+    assert planner.urgent == 1024
+    assert planner.inline == 256
     assert planner.seconds_per_sample == pytest.approx(SECONDS[1024] / 1024)
 
 
 def test_a_slow_model_is_run_in_the_smallest_batches_that_cost_no_more():
     planner = BatchPlanner({1: 0.0007, 4: 0.0021, 16: 0.0077, 64: 0.031, 256: 0.13})
     assert planner.bulk == 16
-    assert planner.urgent == 4
+    assert planner.urgent == 16
+    assert planner.inline == 0
     assert planner.plan(18) == [16, 1, 1]
+
+
+def test_requests_are_computed_in_the_event_loop_only_if_each_takes_next_to_nothing():
+    assert BatchPlanner({1: 0.0008, 4: 0.003}).inline == 0
+    assert BatchPlanner({1: 0.00005, 4: 0.0002, 16: 0.0008, 64: 0.003}).inline == 16
 
 
 def test_no_batch_is_so_long_that_others_wait():

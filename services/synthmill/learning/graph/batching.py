@@ -13,7 +13,22 @@ from onnx import TensorProto
 _MATRIX_PRODUCTS = {"Gemm", "MatMul", "MatMulInteger", "QLinearMatMul"}
 _CONVOLUTIONS = {"Conv", "ConvTranspose", "ConvInteger", "QLinearConv"}
 _SCALING = {"BatchNormalization", "InstanceNormalization", "QuantizeLinear", "DequantizeLinear", "Softmax"}
-_ARITHMETIC = {"Add", "Sub", "Mul", "Div", "Neg", "Abs", "Sqrt", "Reciprocal", "Min", "Max", "Clip", "Round", "Floor"}
+_ARITHMETIC = {
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "Mod",
+    "Neg",
+    "Abs",
+    "Sqrt",
+    "Reciprocal",
+    "Min",
+    "Max",
+    "Clip",
+    "Round",
+    "Floor",
+}
 _FUNCTIONS = {"Exp", "Erf", "Tanh", "Sigmoid", "HardSigmoid", "Relu", "LeakyRelu", "PRelu"}
 _COMPARISONS = {"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or", "Not", "Where", "ArgMax"}
 _MOVES = {"Identity", "Cast", "Concat", "Split", "Slice", "Gather", "Expand", "Tile", "Pad", "Transpose", "OneHot"}
