@@ -15,7 +15,7 @@ import grpc
 
 from synthmill.runtime import metrics
 from synthmill.runtime.drain import Drain
-from synthmill.runtime.errors import Internal, ResourceExhausted, SynthmillError, Unavailable
+from synthmill.runtime.errors import Internal, Overloaded, ResourceExhausted, SynthmillError, Unavailable
 from synthmill.runtime.logs import log_context
 from synthmill.runtime.status import DETAILS_KEY, to_details
 
@@ -142,7 +142,9 @@ class _Method:
         self._active -= 1
         self._count(call.code).inc()
         self._seconds.observe(elapsed_s)
-        level = self._level if call.code is grpc.StatusCode.OK else logging.INFO
+        level = logging.INFO if call.code is not grpc.StatusCode.OK else self._level
+        if call.shed:
+            level = logging.DEBUG
         if logger.isEnabledFor(level):
             with log_context(request_id=call.request_id):
                 logger.log(level, "%s %s in %.1f ms", self._method, call.code.name, elapsed_s * 1000)
@@ -156,8 +158,12 @@ class _Method:
             raise error
         told = self._as_told(call, error)
         call.code = told.code
-        details = ((DETAILS_KEY, to_details(told)), (REQUEST_ID_KEY, call.request_id))
-        await call.context.abort(told.code, told.message, details)
+        details = [(DETAILS_KEY, to_details(told))]
+        # What is shed must cost next to nothing, or shedding it does not help: it is counted, and no more.
+        call.shed = isinstance(told, Overloaded)
+        if not call.shed:
+            details.append((REQUEST_ID_KEY, call.request_id))
+        await call.context.abort(told.code, told.message, tuple(details))
 
     def _as_told(self, call: _Call, error: Exception) -> SynthmillError:
         """Returns what the caller may know: our own errors as they are, any other without its details."""
@@ -177,14 +183,16 @@ class _Call:
         context: gRPC's view of it.
         started: when it began.
         code: how it ended.
+        shed: whether it was refused because there are too many.
     """
 
-    __slots__ = ("code", "context", "request_id_", "started")
+    __slots__ = ("code", "context", "request_id_", "shed", "started")
 
     def __init__(self, context: grpc.aio.ServicerContext) -> None:
         self.context = context
         self.started = time.perf_counter()
         self.code = grpc.StatusCode.CANCELLED
+        self.shed = False
         self.request_id_ = ""
 
     @property

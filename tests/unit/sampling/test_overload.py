@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import statistics
 import time
 
@@ -86,7 +87,8 @@ async def test_tenants_take_turns(tmp_path, named):
     assert order.index("lone") <= before + 3 if named else order[-1] == "lone"
 
 
-async def test_overload_is_told_at_once_with_a_time_to_come_back(tmp_path):
+async def test_overload_is_told_at_once_with_a_time_to_come_back_and_not_logged(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
     async with serving(tmp_path, max_wait_s=0.2, workers=1) as service:
         service.publish(slow_graph(), "slow/versions/1")
         await service.client.sampling.load_model(SLOW)
@@ -118,6 +120,7 @@ async def test_overload_is_told_at_once_with_a_time_to_come_back(tmp_path):
             assert info.reason == "OVERLOADED"
             assert status.details[1].Unpack(retry)
             assert retry.retry_delay.ToMilliseconds() >= 50
+        assert "RESOURCE_EXHAUSTED" not in caplog.text
         assert (await service.sample(SLOW, 100)).count == 100
 
 
