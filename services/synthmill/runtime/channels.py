@@ -13,6 +13,8 @@ from synthmill.runtime.status import from_rpc_error
 
 REQUEST_ID_KEY = "x-request-id"
 _MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+# A chunk of a stream has about this size; read in smaller parts, it costs the client half as much processor time again.
+_READ_BYTES = 1024 * 1024
 
 # Only calls that change nothing, or carry a request_id, are repeated by the channel itself.
 _REPEATABLE = {
@@ -24,6 +26,13 @@ _REPEATABLE = {
     "SamplingService": ("Sample", "CountLabels", "ListLoadedModels", "LoadModel"),
     "JobService": ("GetJob", "ListJobs"),
 }
+READING = (
+    ("grpc.experimental.tcp_read_chunk_size", _READ_BYTES),
+    ("grpc.experimental.tcp_min_read_chunk_size", _READ_BYTES),
+    ("grpc.experimental.tcp_max_read_chunk_size", 4 * _READ_BYTES),
+)
+"""Options of a channel that large messages come through."""
+
 _SERVICE_CONFIG = {
     "methodConfig": [
         {
@@ -60,6 +69,7 @@ def _options() -> list[tuple[str, Any]]:
         ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
         ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+        *READING,
         # A server that has vanished without a word is noticed within this, in the middle of a stream too.
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),

@@ -14,10 +14,11 @@ import grpc
 
 from synthmill.bench.processes import cpu_seconds
 from synthmill.bench.wire import PUMP, STREAM, sample_count
+from synthmill.runtime.channels import READING
 
 _LEAST_MESSAGES = 3
 _FIRST_WITHIN_S = 60.0
-_OPTIONS = [("grpc.max_receive_message_length", 64 << 20), ("grpc.use_local_subchannel_pool", 1)]
+_OPTIONS = [("grpc.max_receive_message_length", 64 << 20), ("grpc.use_local_subchannel_pool", 1), *READING]
 
 
 class Arrivals:
