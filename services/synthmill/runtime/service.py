@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import grpc
+import uvloop
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
@@ -83,7 +84,9 @@ def run_service(config_class: type[C], build: Callable[[C, Drain], Assembly]) ->
         print(f"{config_class.service}: {error.message}", file=sys.stderr)
         sys.exit(_EXIT_BAD_SETTINGS)
     set_up_logging(config.service, config.log_level)
-    asyncio.run(_run(config, build))
+    # libuv hands a small call to its handler sooner than asyncio's own loop does.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(config, build))
 
 
 async def _run(config: C, build: Callable[[C, Drain], Assembly]) -> None:
