@@ -50,18 +50,30 @@ def encode_chunk(first_index: int, count: int, columns: Pieces, digest: str, mod
 
 def _encode_tensor(name: str, count: int, pieces: Sequence[np.ndarray]) -> tuple[list[bytes | memoryview], int]:
     """Returns the parts of a Tensor and their length together."""
-    data_type = data_type_of(pieces[0].dtype)
-    dtype = wire_dtype(data_type)
+    first = pieces[0]
+    data_type, dtype = _wire_type(first.dtype)
     if dtype is None:
         data: list[bytes | memoryview] = [pack_strings(piece.ravel()) for piece in pieces]
     else:
         data = [memoryview(np.ascontiguousarray(piece, dtype)).cast("B") for piece in pieces]
-    size = sum(len(part) for part in data)
-    shape = b"".join(map(_varint, (count, *pieces[0].shape[1:])))
-    head = _text(_NAME, name) + _number(_DATA_TYPE, data_type)
-    head += _tag(_SHAPE, _LENGTH_DELIMITED) + _varint(len(shape)) + shape
-    head += _tag(_DATA, _LENGTH_DELIMITED) + _varint(size)
+    size = sum(map(len, data))
+    head = _tensor_head(name, data_type, (count, *first.shape[1:]), size)
     return [head, *data], len(head) + size
+
+
+@functools.lru_cache(maxsize=4096)
+def _tensor_head(name: str, data_type: int, shape: tuple[int, ...], size: int) -> bytes:
+    """Returns all of a Tensor that comes before its `size` bytes of data."""
+    extents = b"".join(map(_varint, shape))
+    head = _text(_NAME, name) + _number(_DATA_TYPE, data_type)
+    head += _tag(_SHAPE, _LENGTH_DELIMITED) + _varint(len(extents)) + extents
+    return head + _tag(_DATA, _LENGTH_DELIMITED) + _varint(size)
+
+
+@functools.cache
+def _wire_type(dtype: np.dtype) -> tuple[int, np.dtype | None]:
+    data_type = data_type_of(dtype)
+    return data_type, wire_dtype(data_type)
 
 
 def _number(field: int, value: int) -> bytes:
