@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from synthmill.runtime.channels import connect
+from synthmill.runtime.memory import keep_freed_memory
 from synthmill.runtime.service import Assembly, Drain, Mount, run_service
 from synthmill.runtime.store import ObjectStore
 from synthmill.sampling.admission import Admission
@@ -45,6 +46,7 @@ def build(config: SamplingConfig, drain: Drain) -> Assembly:
 
 def main() -> None:
     """Runs the sampling service until it is asked to stop."""
+    keep_freed_memory()
     run_service(SamplingConfig, build)
 
 
