@@ -11,7 +11,9 @@ trap 'rm -rf "$folder"' EXIT
 "$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
 {
     sed -n '/^#/p' "$constraints"
-    # A build's own suffix, such as +cpu, would shut out the other builds of the same version.
-    "$folder/venv/bin/python" -m pip freeze --all --exclude pip --exclude synthmill | sed 's/+[a-z0-9.]*$//'
+    # A build's own suffix, such as +cpu, would shut out the other builds of the same version, and so would a version of
+    # CUDA's own packages.
+    "$folder/venv/bin/python" -m pip freeze --all --exclude pip --exclude synthmill --exclude cuda-bindings \
+        --exclude cuda-pathfinder | sed 's/+[a-z0-9.]*$//'
 } >"$folder/constraints.txt"
 cp "$folder/constraints.txt" "$constraints"

@@ -18,6 +18,9 @@ REFUSED = {
 # What the default install, the client, must do without.
 HEAVY = {"torch", "lightning-fabric", "onnx", "onnxruntime", "onnxruntime-gpu", "sqlalchemy"}
 
+# For GPUs: one has no place beside the pinned onnxruntime, the other follows the CUDA that torch was built for.
+UNPINNED = {"onnxruntime-gpu", "cuda-bindings"}
+
 CONSTRAINTS = "requirements/constraints.txt"
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -45,7 +48,7 @@ def unpinned(files: Files) -> Iterator[Finding]:
     """Dependencies of the project that the constraints do not pin."""
     pinned = {name for path, _, name in _required(files) if path == CONSTRAINTS}
     for path, number, name in _required(files):
-        if path == "pyproject.toml" and name not in pinned:
+        if path == "pyproject.toml" and name not in pinned | UNPINNED:
             yield Finding(path, number, f"{name} is not pinned in {CONSTRAINTS}; run 'make lock'")
 
 

@@ -7,12 +7,12 @@ from synthmill.runtime.memory import keep_freed_memory
 from synthmill.runtime.service import Assembly, Drain, Mount, run_service
 from synthmill.runtime.store import ObjectStore
 from synthmill.sampling.admission import Admission
+from synthmill.sampling.attempts import plan_attempts
 from synthmill.sampling.catalog import Catalog
 from synthmill.sampling.config import SamplingConfig
 from synthmill.sampling.loading import engine_opener
 from synthmill.sampling.models import ModelRegistry
 from synthmill.sampling.oip import servicer as oip
-from synthmill.sampling.providers import session_opener
 from synthmill.sampling.sampler import Sampler
 from synthmill.sampling.scheduler import Scheduler
 from synthmill.sampling.servicer import SERVICE, SamplingServicer, add_sampling_servicer
@@ -27,7 +27,8 @@ def build(config: SamplingConfig, drain: Drain) -> Assembly:
     """Puts the parts of the service together; nothing runs yet."""
     channel = connect(config.catalog_address)
     catalog = Catalog(channel, config.fresh_s)
-    open_engine = engine_opener(ObjectStore(config.store_url), session_opener(config.threads), config.wanted_providers)
+    attempts = plan_attempts(config.wanted_providers, threads=config.threads, gpu=config.gpu_settings)
+    open_engine = engine_opener(ObjectStore(config.store_url), attempts)
     models = ModelRegistry(catalog, open_engine, config.max_models, config.model_memory_mb * _MIB)
     scheduler = Scheduler(config.worker_count, config.batch_delay_ms / 1000, together=config.batch_requests)
     admission = Admission(config.max_wait_s, config.answer_memory_mb * _MIB, config.worker_count)

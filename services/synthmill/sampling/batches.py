@@ -16,6 +16,7 @@ replicas agree; which of the agreeing buckets are put to use depends on what the
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 import time
@@ -29,8 +30,28 @@ Run = Callable[[np.ndarray], Columns]
 
 BUCKETS = (1, 4, 16, 64, 256, 1024)
 
-# A batch makes at most this much, so that one of large samples takes no longer than one of many small samples.
-_MAX_BATCH_BYTES = 1 << 20
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """Which batch sizes suit a provider.
+
+    Attributes:
+        sizes: batch sizes to try, ascending.
+        max_bytes: what a batch may make.
+        exact_kernels: whether the provider's kernels hardly depend on the batch.
+    """
+
+    sizes: tuple[int, ...]
+    max_bytes: int
+    exact_kernels: bool
+
+
+# A batch of large samples takes no longer than one of many small samples, and is about a chunk of a stream.
+CPU_LIMITS = Limits(BUCKETS, 1 << 20, exact_kernels=True)
+# A GPU wants more work at a time: the measured time of a batch decides how much. A batch is still a chunk, and with its
+# labels must fit a message of 4 MiB.
+GPU_LIMITS = Limits((*BUCKETS, 4096, 16384), 7 << 19, exact_kernels=False)
+
 # Fewest samples that a bucket is compared by, unless that takes more batches than a few.
 _PROBE_SAMPLES = 256
 _PROBE_BATCHES = 16
@@ -57,15 +78,16 @@ _MAX_PACE = 20.0
 _log = logging.getLogger(__name__)
 
 
-def usable_buckets(sample_bytes: int, smallest: int = 1) -> tuple[int, ...]:
+def usable_buckets(limits: Limits, sample_bytes: int, smallest: int = 1) -> tuple[int, ...]:
     """Returns the batch sizes for samples of a size, ascending; they depend on nothing else, so replicas agree.
 
     Args:
+        limits: those of the provider.
         sample_bytes: size of a sample; those so large that even the smallest bucket is too much come one at a time.
         smallest: size below which the graph's operators may round in another way.
     """
-    safe = [bucket for bucket in BUCKETS if bucket >= smallest]
-    return tuple(bucket for bucket in safe if bucket * sample_bytes <= _MAX_BATCH_BYTES) or (1,)
+    safe = [bucket for bucket in limits.sizes if bucket >= smallest]
+    return tuple(bucket for bucket in safe if bucket * sample_bytes <= limits.max_bytes) or (1,)
 
 
 def reference_bucket(buckets: Sequence[int], exact_kernels: bool) -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from typing import ClassVar
 
-from synthmill.runtime.config import ServiceConfig, setting
+from synthmill.runtime.config import MIB, ServiceConfig, setting
 from synthmill.runtime.errors import InvalidField
-from synthmill.sampling.providers import PREFERENCE
+from synthmill.sampling.attempts import default_workers
+from synthmill.sampling.gpu_options import PRECISIONS, GpuSettings
+from synthmill.sampling.providers import KNOWN, PREFERENCE, TENSORRT
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +20,11 @@ class SamplingConfig(ServiceConfig):
 
     providers: str = setting(",".join(PREFERENCE), "execution providers in order of preference, with commas")
     threads: int = setting(1, "CPU threads for one batch; 0 means one per core")
-    workers: int = setting(0, "batches that are computed at the same time; 0 means one per core")
+    workers: int = setting(0, "batches that are computed at the same time; 0 means one per core, or 3 on a GPU")
+    gpu: int = setting(0, "number of the GPU that models run on")
+    gpu_memory_mb: int = setting(0, "GPU memory for the weights and batches of one model, in MiB; 0 means no limit")
+    gpu_precision: str = setting("float32", "least precision on a GPU: " + ", ".join(PRECISIONS))
+    cuda_graphs: bool = setting(True, "whether batches are replayed as CUDA graphs where a model allows it")
     max_models: int = setting(16, "model versions kept in memory; the one unused for longest makes room")
     model_memory_mb: int = setting(4096, "memory for model versions, in MiB; the one unused for longest makes room")
     max_wait_s: float = setting(1.0, "a request that would wait for longer is refused as overload, in seconds")
@@ -36,6 +41,8 @@ class SamplingConfig(ServiceConfig):
         for name, low, high in (
             ("threads", 0, 1024),
             ("workers", 0, 1024),
+            ("gpu", 0, 1024),
+            ("gpu_memory_mb", 0, 1 << 24),
             ("max_models", 1, 10_000),
             ("fresh_s", 0, 60),
             ("model_memory_mb", 1, 1 << 24),
@@ -46,8 +53,12 @@ class SamplingConfig(ServiceConfig):
             if not low <= getattr(self, name) <= high:
                 raise InvalidField(name, getattr(self, name), f"{low} to {high}")
         for provider in self.wanted_providers:
-            if provider not in PREFERENCE:
-                raise InvalidField("providers", provider, "some of " + ", ".join(PREFERENCE))
+            if provider not in KNOWN:
+                raise InvalidField("providers", provider, "some of " + ", ".join(KNOWN))
+        if self.gpu_precision not in PRECISIONS:
+            raise InvalidField("gpu_precision", self.gpu_precision, "one of " + ", ".join(PRECISIONS))
+        if self.gpu_precision == "float16" and TENSORRT not in self.wanted_providers:
+            raise InvalidField("gpu_precision", self.gpu_precision, f"float16 only with {TENSORRT} among the providers")
 
     @property
     def wanted_providers(self) -> tuple[str, ...]:
@@ -57,4 +68,10 @@ class SamplingConfig(ServiceConfig):
     @property
     def worker_count(self) -> int:
         """Batches that are computed at the same time."""
-        return self.workers or os.cpu_count() or 1
+        return self.workers or default_workers(self.wanted_providers)
+
+    @property
+    def gpu_settings(self) -> GpuSettings:
+        """How a GPU is used."""
+        cache = self.folder / "tensorrt"
+        return GpuSettings(self.gpu, self.gpu_memory_mb * MIB, self.gpu_precision, self.cuda_graphs, cache)

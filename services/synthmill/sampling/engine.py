@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
 import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import onnxruntime
 
 from synthmill.runtime.errors import Cancelled
 from synthmill.sampling import metrics
@@ -18,7 +19,8 @@ from synthmill.sampling.batches import (
     reference_bucket,
     usable_buckets,
 )
-from synthmill.sampling.providers import CPU, ProviderChoice
+from synthmill.sampling.providers import TRAITS, ProviderChoice
+from synthmill.sampling.runners import Runner
 from synthmill.sampling.signature import INDEX, LABEL, SEED, TRUNCATION, Signature
 from synthmill.sampling.slots import Shape, Slot, SlotPool
 from synthmill.sampling.timing import Batch
@@ -86,7 +88,7 @@ class Engine:
 
     Args:
         model: name of the model version.
-        session: runs its graph.
+        runner: runs its graph.
         provider: what it runs on and why.
         signature: what the graph takes and makes.
         graph_bytes: size of the graph.
@@ -102,7 +104,7 @@ class Engine:
     def __init__(
         self,
         model: str,
-        session: onnxruntime.InferenceSession,
+        runner: Runner,
         provider: ProviderChoice,
         signature: Signature,
         graph_bytes: int,
@@ -110,11 +112,19 @@ class Engine:
         self.provider = provider
         self.signature = signature
         self._samples = metrics.SAMPLES.labels(model)
-        self._slots = SlotPool(session, signature)
-        sizes = usable_buckets(signature.sample_bytes, signature.smallest_batch)
-        reference = reference_bucket(sizes, exact_kernels=provider.name == CPU)
-        self.planner = BatchPlanner(measure_buckets(self._probe, sizes, reference, model))
-        self.inline = self.planner.inline if provider.name == CPU else 0
+        self._runner = runner
+        self._slots = SlotPool(functools.partial(runner.make_slot, signature))
+        traits = TRAITS[provider.name]
+        sizes = usable_buckets(traits.limits, signature.sample_bytes, signature.smallest_batch)
+        runner.prepare(signature, sizes)
+        reference = reference_bucket(sizes, traits.limits.exact_kernels)
+        seconds = measure_buckets(self._probe, sizes, reference, model)
+        self._slots.keep_only(seconds)
+        for size, shared in itertools.product(seconds, (True, False)):
+            self._slots.fill(Shape(size, shared), traits.in_flight)
+        runner.seal()
+        self.planner = BatchPlanner(seconds)
+        self.inline = self.planner.inline if traits.inline else 0
         self.memory_bytes = 2 * graph_bytes + _BATCHES_IN_MEMORY * self.planner.bulk * signature.sample_bytes
 
     def compute(

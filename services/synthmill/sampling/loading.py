@@ -6,13 +6,12 @@ import logging
 import time
 from collections.abc import Sequence
 
-import onnxruntime
-
 from synthmill.runtime.errors import DataLoss
 from synthmill.runtime.store import Artifact, ObjectStore
 from synthmill.sampling.engine import Engine
 from synthmill.sampling.models import OpenEngine
-from synthmill.sampling.providers import OpenSession, choose_provider
+from synthmill.sampling.providers import Attempt, ProviderChoice, use_first
+from synthmill.sampling.runners import Runner
 from synthmill.sampling.signature import read_signature
 from synthmill.v1 import model_pb2
 
@@ -21,15 +20,19 @@ SAMPLER = "sampler.onnx"
 _log = logging.getLogger(__name__)
 
 
-def engine_opener(store: ObjectStore, open_session: OpenSession, providers: Sequence[str]) -> OpenEngine:
-    """Returns what loads versions from a store onto the first of the providers that starts."""
+def engine_opener(store: ObjectStore, attempts: Sequence[Attempt]) -> OpenEngine:
+    """Returns what loads versions from a store in the first way that works."""
 
     def open_engine(model: model_pb2.Model) -> Engine:
         began = time.perf_counter()
         graph = store.get_bytes(_find_sampler(model))
-        session, provider = choose_provider(graph, open_session, onnxruntime.get_available_providers(), providers)
-        engine = Engine(model.name, session, provider, read_signature(session, model.labels), len(graph))
-        planner = engine.planner
+
+        def use(runner: Runner, provider: ProviderChoice) -> Engine:
+            signature = read_signature(runner.session, model.labels)
+            return Engine(model.name, runner, provider, signature, len(graph))
+
+        engine = use_first(graph, attempts, use)
+        planner, provider = engine.planner, engine.provider
         _log.info(
             "%s: loaded in %.2f s on %s (%s); batches of %d, %.0f samples a second and worker",
             model.name,

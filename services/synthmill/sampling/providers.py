@@ -1,24 +1,58 @@
-"""Chooses what ONNX Runtime computes on: TensorRT before CUDA before the CPU, and says why."""
+"""Chooses what ONNX Runtime computes on: the first of the wanted providers that does compute, and says why.
+
+A provider has started when it has opened the graph and computed its first batches, not before: drivers, memory and
+kernels fail that late.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import onnxruntime
 
-from synthmill.runtime.errors import BadGraph
+from synthmill.runtime.errors import BadGraph, SynthmillError
+from synthmill.sampling.batches import CPU_LIMITS, GPU_LIMITS, Limits
+from synthmill.sampling.runners import Runner
 
 CPU = "CPUExecutionProvider"
-PREFERENCE = ("TensorrtExecutionProvider", "CUDAExecutionProvider", CPU)
+CUDA = "CUDAExecutionProvider"
+TENSORRT = "TensorrtExecutionProvider"
+KNOWN = (TENSORRT, CUDA, CPU)
+# TensorRT is there for who asks for it. It builds an engine for minutes, each replica by its own timing, so that
+# replicas differ in bits unless they share the engine; and as it takes no unsigned integers, the noise stays with CUDA
+# and the whole cannot be captured as a CUDA graph.
+PREFERENCE = (CUDA, CPU)
 
-_ERRORS_ONLY = 3
+# A reason is also the label of a metric.
+_REASON_LENGTH = 300
 
 _log = logging.getLogger(__name__)
 
-OpenSession = Callable[[bytes, Sequence[str]], onnxruntime.InferenceSession]
-"""Opens a graph with providers in order of preference."""
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Traits:
+    """How batches are run on a provider.
+
+    Attributes:
+        limits: which batch sizes suit it.
+        in_flight: batches of one graph that are under way at a time; zero means one per core.
+        inline: whether small batches may be computed by the event loop itself.
+    """
+
+    limits: Limits
+    in_flight: int
+    inline: bool
+
+
+_HOST = Traits(CPU_LIMITS, in_flight=0, inline=True)
+# One is computed, one is on its way back, one is packed.
+_DEVICE = Traits(GPU_LIMITS, in_flight=3, inline=False)
+TRAITS: Mapping[str, Traits] = {CPU: _HOST, CUDA: _DEVICE, TENSORRT: _DEVICE}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,57 +68,72 @@ class ProviderChoice:
     reason: str
 
 
-def session_opener(threads: int) -> OpenSession:
-    """Returns what opens sessions with a number of threads each; zero means one per core."""
+@dataclasses.dataclass(frozen=True)
+class Attempt:
+    """A way to run a graph.
 
-    def open_session(graph: bytes, providers: Sequence[str]) -> onnxruntime.InferenceSession:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = _ERRORS_ONLY
-        return onnxruntime.InferenceSession(graph, options, providers=list(providers))
+    Attributes:
+        provider: name of the execution provider.
+        title: what is tried, for the log.
+        open: opens an ONNX file that way.
+    """
 
-    return open_session
+    provider: str
+    title: str
+    open: Callable[[bytes], Runner]
 
 
-def choose_provider(
-    graph: bytes, open_session: OpenSession, available: Sequence[str], wanted: Sequence[str] = PREFERENCE
-) -> tuple[onnxruntime.InferenceSession, ProviderChoice]:
-    """Opens a graph on the first provider that starts.
+def use_first(
+    graph: bytes,
+    attempts: Sequence[Attempt],
+    use: Callable[[Runner, ProviderChoice], T],
+    available: Sequence[str] | None = None,
+) -> T:
+    """Opens a graph and puts it to use in the first way in which both succeed.
 
     Args:
         graph: an ONNX file.
-        open_session: opens it.
-        available: providers that this build of ONNX Runtime lists.
-        wanted: providers in order of preference.
+        attempts: the ways, in order.
+        use: puts the open graph to use; told what it runs on.
+        available: providers that this build of ONNX Runtime lists; by default it is asked.
 
     Raises:
-        BadGraph: no provider can run the graph.
+        BadGraph: nothing can run the graph.
+        SynthmillError: `use` finds the graph unfit, whatever it runs on.
     """
-    refusals = []
-    for position, provider in enumerate(wanted):
-        if provider not in available:
-            refusals.append(f"{provider} is not part of this ONNX Runtime")
+    available = onnxruntime.get_available_providers() if available is None else available
+    # What was tried, by what it failed of.
+    refused: dict[str, list[str]] = {}
+    for attempt in attempts:
+        if attempt.provider not in available:
+            refused.setdefault("not part of this ONNX Runtime", []).append(attempt.title)
             continue
-        # A provider runs what it can; those after it run the rest of the graph.
-        usable = [each for each in wanted[position:] if each in available]
-        session, failure = _try_open(graph, open_session, usable)
-        if session is not None:
-            reason = "; ".join(refusals) or "first choice"
-            return session, ProviderChoice(provider, reason)
-        refusals.append(f"{provider} did not start: {failure}")
-        _log.warning("%s", refusals[-1])
-    raise BadGraph(f"no execution provider can run the graph: {'; '.join(refusals)}")
+        choice = ProviderChoice(attempt.provider, _reason(refused) or "first choice")
+        try:
+            return _open_and_use(graph, attempt, lambda runner, choice=choice: use(runner, choice))
+        except SynthmillError:
+            raise
+        # A provider may raise anything when its libraries or devices are missing, and so may its graph compiler.
+        except Exception as error:
+            refused.setdefault(_brief(error), []).append(attempt.title)
+            _log.warning("%s did not start: %s", attempt.title, _brief(error))
+    raise BadGraph(f"no execution provider can run the graph: {_reason(refused)}")
 
 
-def _try_open(
-    graph: bytes, open_session: OpenSession, providers: Sequence[str]
-) -> tuple[onnxruntime.InferenceSession | None, str]:
+def _open_and_use(graph: bytes, attempt: Attempt, use: Callable[[Runner], T]) -> T:
+    runner = attempt.open(graph)
     try:
-        session = open_session(graph, providers)
-    # A provider may raise anything when its libraries or devices are missing, and so may its graph compiler.
-    except Exception as error:
-        return None, str(error)
-    # ONNX Runtime goes on without a provider that cannot start, and tells by leaving it out.
-    if session.get_providers()[0] != providers[0]:
-        return None, "ONNX Runtime left it out"
-    return session, ""
+        return use(runner)
+    except BaseException:
+        runner.close()
+        raise
+
+
+def _reason(refused: Mapping[str, Sequence[str]]) -> str:
+    return "; ".join(f"{', '.join(titles)}: {failure}" for failure, titles in refused.items())
+
+
+def _brief(error: Exception) -> str:
+    # ONNX Runtime begins with where in its sources it is, and ends with what is the matter.
+    text = " ".join(str(error).split())
+    return text if len(text) <= _REASON_LENGTH else f"...{text[-_REASON_LENGTH:]}"

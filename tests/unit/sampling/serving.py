@@ -26,9 +26,10 @@ from synthmill.runtime.errors import NotFound, SynthmillError, Unavailable
 from synthmill.runtime.status import from_rpc_error
 from synthmill.runtime.store import ObjectStore
 from synthmill.sampling.__main__ import build
+from synthmill.sampling.attempts import plan_attempts
 from synthmill.sampling.config import SamplingConfig
 from synthmill.sampling.engine import Engine
-from synthmill.sampling.providers import CPU, ProviderChoice, session_opener
+from synthmill.sampling.providers import CPU, ProviderChoice
 from synthmill.sampling.servicer import SERVICE
 from synthmill.sampling.signature import read_signature
 from synthmill.v1 import catalog_service_pb2_grpc, dataset_pb2, model_pb2
@@ -234,8 +235,8 @@ def words_graph() -> onnx.ModelProto:
 def engine_of(graph: onnx.ModelProto, labels: Sequence[str] = (), name: str = "models/m/versions/1") -> Engine:
     """Opens a graph on the CPU, with one thread."""
     data = graph.SerializeToString()
-    session = session_opener(1)(data, [CPU])
-    return Engine(name, session, ProviderChoice(CPU, "asked for"), read_signature(session, labels), len(data))
+    runner = plan_attempts([CPU])[0].open(data)
+    return Engine(name, runner, ProviderChoice(CPU, "asked for"), read_signature(runner.session, labels), len(data))
 
 
 def publish_all(service: Service) -> None:

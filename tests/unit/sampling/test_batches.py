@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from synthmill.sampling.batches import (
     BUCKETS,
+    CPU_LIMITS,
     BatchPlanner,
     fill_up,
     measure_buckets,
@@ -78,14 +79,14 @@ def test_cost_follows_what_batches_take_of_late():
 
 
 def test_large_samples_come_in_small_batches():
-    assert usable_buckets(64) == BUCKETS
-    assert usable_buckets(64 * 64 * 3) == (1, 4, 16, 64)
-    assert usable_buckets(10_000_000) == (1,)
+    assert usable_buckets(CPU_LIMITS, 64) == BUCKETS
+    assert usable_buckets(CPU_LIMITS, 64 * 64 * 3) == (1, 4, 16, 64)
+    assert usable_buckets(CPU_LIMITS, 10_000_000) == (1,)
 
 
 def test_batches_that_the_operators_make_unsafe_are_not_tried():
-    assert usable_buckets(64, smallest=16) == (16, 64, 256, 1024)
-    assert usable_buckets(10_000_000, smallest=16) == (1,)
+    assert usable_buckets(CPU_LIMITS, 64, smallest=16) == (16, 64, 256, 1024)
+    assert usable_buckets(CPU_LIMITS, 10_000_000, smallest=16) == (1,)
 
 
 def test_filling_up_repeats_the_last_value():

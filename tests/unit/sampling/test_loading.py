@@ -10,9 +10,10 @@ from unit.sampling.serving import dense, floats_graph, stored, words_graph
 
 from synthmill.runtime.errors import BadGraph, DataLoss
 from synthmill.runtime.store import ObjectStore
+from synthmill.sampling.attempts import plan_attempts
 from synthmill.sampling.engine import Draw, Engine
 from synthmill.sampling.loading import engine_opener
-from synthmill.sampling.providers import CPU, PREFERENCE, session_opener
+from synthmill.sampling.providers import CPU, PREFERENCE
 from synthmill.v1 import model_pb2
 
 NAME = "m/versions/1"
@@ -24,7 +25,7 @@ def store(tmp_path) -> ObjectStore:
 
 
 def opened(store: ObjectStore, model: model_pb2.Model, threads: int = 1) -> Engine:
-    return engine_opener(store, session_opener(threads), PREFERENCE)(model)
+    return engine_opener(store, plan_attempts(threads=threads))(model)
 
 
 def changed(graph: onnx.ModelProto, key: str, value: str | None) -> onnx.ModelProto:

@@ -18,11 +18,12 @@ from unit.sampling.serving import FakeCatalog, dense, metric, serving_catalog, s
 from synthmill.runtime.channels import connect
 from synthmill.runtime.errors import BadGraph, DataLoss, InvalidField, NotFound, SynthmillError
 from synthmill.runtime.store import Artifact, ObjectStore
+from synthmill.sampling.attempts import plan_attempts
 from synthmill.sampling.catalog import Catalog
 from synthmill.sampling.engine import Draw, Engine
 from synthmill.sampling.loading import engine_opener
 from synthmill.sampling.models import ModelRegistry
-from synthmill.sampling.providers import CPU, session_opener
+from synthmill.sampling.providers import CPU
 from synthmill.v1 import model_pb2
 
 A, B, C = "models/a", "models/b", "models/c"
@@ -74,7 +75,7 @@ class Setting:
 async def setting(folder: Path, max_models: int = 100, max_bytes: int = 1 << 40) -> AsyncIterator[Setting]:
     catalog = FakeCatalog()
     store = ObjectStore(str(folder))
-    real = engine_opener(store, session_opener(1), [CPU])
+    real = engine_opener(store, plan_attempts([CPU]))
 
     def open_engine(model: model_pb2.Model) -> Engine:
         made.opened[model.name] += 1

@@ -2,64 +2,99 @@
 
 from __future__ import annotations
 
-import numpy as np
-import onnx
-import onnxruntime
 import pytest
-from onnx import TensorProto, helper
 
-from synthmill.runtime.errors import BadGraph
-from synthmill.sampling.providers import CPU, PREFERENCE, choose_provider, session_opener
-
-CUDA = "CUDAExecutionProvider"
+from synthmill.runtime.errors import BadGraph, DataLoss
+from synthmill.sampling.batches import CPU_LIMITS, GPU_LIMITS
+from synthmill.sampling.providers import CPU, CUDA, KNOWN, PREFERENCE, TENSORRT, TRAITS, Attempt, use_first
 
 
-@pytest.fixture(scope="module")
-def graph() -> bytes:
-    node = helper.make_node("Identity", ["x"], ["y"])
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N"]) for name in ("x", "y")]
-    made = helper.make_graph([node], "g", ends[:1], ends[1:])
-    return helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+class FakeRunner:
+    """Something that was opened.
+
+    Attributes:
+        closed: whether it was closed.
+    """
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
 
 
-def test_cpu_is_what_is_left_and_the_reason_names_the_others(graph):
-    session, choice = choose_provider(graph, session_opener(1), [CPU])
-    assert session.run(None, {"x": np.ones(3, np.float32)})[0].tolist() == [1, 1, 1]
-    assert choice.name == CPU
-    assert all(name in choice.reason for name in PREFERENCE[:2])
+def attempt(provider: str, title: str = "", error: Exception | None = None) -> Attempt:
+    def open_graph(graph: bytes) -> FakeRunner:
+        if error:
+            raise error
+        return FakeRunner()
+
+    return Attempt(provider, title or provider, open_graph)
 
 
-def test_first_that_starts_is_taken(graph):
-    asked = []
-
-    def open_session(data, providers):
-        asked.append(list(providers))
-        if providers[0] == CUDA:
-            raise RuntimeError("no device")
-        return onnxruntime.InferenceSession(data, providers=[CPU])
-
-    _, choice = choose_provider(graph, open_session, [CUDA, CPU])
-    assert asked == [[CUDA, CPU], [CPU]]
-    assert choice.name == CPU
-    assert "no device" in choice.reason
+def chosen(*attempts: Attempt, available=KNOWN):
+    return use_first(b"graph", attempts, lambda runner, choice: choice, available)
 
 
-def test_provider_that_is_left_out_silently_does_not_count_as_started(graph):
-    open_session = lambda data, providers: onnxruntime.InferenceSession(data, providers=[CPU])  # noqa: E731
-    _, choice = choose_provider(graph, open_session, [CUDA, CPU])
-    assert choice.name == CPU
-    assert "left it out" in choice.reason
+def test_first_that_starts_is_taken():
+    found = chosen(attempt(CUDA), attempt(CPU, error=AssertionError("not needed")))
+    assert (found.name, found.reason) == (CUDA, "first choice")
+
+
+def test_reason_names_those_before_and_what_they_failed_of():
+    found = chosen(
+        attempt(TENSORRT),
+        attempt(CUDA, f"{CUDA} with CUDA graphs", RuntimeError("no device")),
+        attempt(CPU),
+        available=[CUDA, CPU],
+    )
+    assert found.name == CPU
+    assert found.reason == f"{TENSORRT}: not part of this ONNX Runtime; {CUDA} with CUDA graphs: no device"
+
+
+def test_ways_that_fail_of_the_same_are_told_together():
+    found = chosen(attempt(CUDA, "with"), attempt(CUDA, "without"), attempt(CPU), available=[CPU])
+    assert found.reason == "with, without: not part of this ONNX Runtime"
+
+
+def test_provider_that_starts_but_does_not_compute_is_closed_and_the_next_one_taken():
+    used = []
+
+    def use(runner, choice):
+        used.append((runner, choice))
+        if choice.name == CUDA:
+            raise RuntimeError("out of memory")
+        return choice
+
+    assert "out of memory" in use_first(b"graph", [attempt(CUDA), attempt(CPU)], use, KNOWN).reason
+    assert [(runner.closed, choice.name) for runner, choice in used] == [(True, CUDA), (False, CPU)]
+
+
+def test_graph_that_is_unfit_whatever_it_runs_on_is_refused_at_once():
+    runners = []
+
+    def use(runner, choice):
+        runners.append(runner)
+        raise DataLoss("damaged")
+
+    with pytest.raises(DataLoss):
+        use_first(b"graph", [attempt(CUDA), attempt(CPU)], use, KNOWN)
+    assert [runner.closed for runner in runners] == [True]
 
 
 def test_graph_that_nothing_can_run_is_refused():
-    with pytest.raises(BadGraph, match=CPU):
-        choose_provider(b"no graph", session_opener(1), [CPU])
+    with pytest.raises(BadGraph, match="CPUExecutionProvider: no kernel"):
+        chosen(attempt(CPU, error=RuntimeError("no kernel")))
 
 
-@pytest.mark.skipif(CUDA not in onnxruntime.get_available_providers(), reason="this machine has no CUDA provider")
-def test_cuda_is_preferred_where_it_is(graph):
-    assert choose_provider(graph, session_opener(1), onnxruntime.get_available_providers())[1].name != CPU
+def test_long_reasons_keep_their_end():
+    error = RuntimeError("/a/source.cc:12 of(everything)\n" * 100 + "what is the matter")
+    assert chosen(attempt(CUDA, error=error), attempt(CPU)).reason.endswith("what is the matter")
+    assert len(chosen(attempt(CUDA, error=error), attempt(CPU)).reason) < 400
 
 
-def test_fixture_is_a_valid_graph(graph):
-    onnx.checker.check_model(onnx.load_from_string(graph))
+def test_every_provider_has_traits_and_only_a_gpu_large_batches():
+    assert set(TRAITS) == set(KNOWN)
+    assert TRAITS[CPU].limits == CPU_LIMITS
+    assert {TRAITS[name].limits for name in (CUDA, TENSORRT)} == {GPU_LIMITS}
+    assert PREFERENCE[-1] == CPU
