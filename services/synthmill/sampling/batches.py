@@ -39,22 +39,24 @@ class Limits:
         sizes: batch sizes to try, ascending.
         max_bytes: what a batch may make.
         exact_kernels: whether the provider's kernels hardly depend on the batch.
+        probe_batches: most batches that a size is compared by.
     """
 
     sizes: tuple[int, ...]
     max_bytes: int
     exact_kernels: bool
+    probe_batches: int
 
 
 # A batch of large samples takes no longer than one of many small samples, and is about a chunk of a stream.
-CPU_LIMITS = Limits(BUCKETS, 1 << 20, exact_kernels=True)
+CPU_LIMITS = Limits(BUCKETS, 1 << 20, exact_kernels=True, probe_batches=16)
 # A GPU wants more work at a time: the measured time of a batch decides how much. A batch is still a chunk, and with its
-# labels must fit a message of 4 MiB.
-GPU_LIMITS = Limits((*BUCKETS, 4096, 16384), 7 << 19, exact_kernels=False)
+# labels must fit a message of 4 MiB. Kernels are picked by size, and no list of operators tells which agree: rounded to
+# 256 levels, another order of a sum shows in a few values of a million, so millions are compared.
+GPU_LIMITS = Limits((*BUCKETS[1:], 4096, 16384), 7 << 19, exact_kernels=False, probe_batches=1024)
 
-# Fewest samples that a bucket is compared by, unless that takes more batches than a few.
+# Fewest samples that a bucket is compared by, unless that takes too many batches.
 _PROBE_SAMPLES = 256
-_PROBE_BATCHES = 16
 # Large enough for the usual kernels, and soon done by the slowest models.
 _REFERENCE = 64
 # Enough rounds for the least time to be that of an idle machine, and an end for slow models.
@@ -101,7 +103,9 @@ def reference_bucket(buckets: Sequence[int], exact_kernels: bool) -> int:
     return max(bucket for bucket in buckets if bucket <= _REFERENCE) if exact_kernels else buckets[-1]
 
 
-def measure_buckets(run: Run, buckets: Sequence[int], reference: int, model: str) -> dict[int, float]:
+def measure_buckets(
+    run: Run, buckets: Sequence[int], reference: int, model: str, probe_batches: int = CPU_LIMITS.probe_batches
+) -> dict[int, float]:
     """Runs the buckets and returns the seconds that a batch takes, for those that give each sample the same bytes.
 
     Buckets above the reference that would take far too long are left out without a trial. One that depends on the place
@@ -112,6 +116,7 @@ def measure_buckets(run: Run, buckets: Sequence[int], reference: int, model: str
         buckets: batch sizes in ascending order.
         reference: the one that the others are compared with.
         model: name for the log.
+        probe_batches: most batches that a bucket is compared by.
     """
     seconds: dict[int, float] = {}
 
@@ -123,7 +128,7 @@ def measure_buckets(run: Run, buckets: Sequence[int], reference: int, model: str
         return columns
 
     expected = _compute_reference(timed, reference)
-    while not _matches(timed, expected, reference) and reference > buckets[0]:
+    while not _matches(timed, expected, reference, probe_batches) and reference > buckets[0]:
         _log.warning("%s: batches of %d depend on the place in the batch and are not used", model, reference)
         buckets = [bucket for bucket in buckets if bucket < reference]
         reference = buckets[-1]
@@ -132,7 +137,7 @@ def measure_buckets(run: Run, buckets: Sequence[int], reference: int, model: str
     for bucket in sorted(set(buckets) - {reference}):
         if seconds[reference] * bucket / reference > 2 * _MAX_BATCH_S and bucket > reference:
             continue
-        if _matches(timed, expected, bucket):
+        if _matches(timed, expected, bucket, probe_batches):
             kept.append(bucket)
         else:
             _log.warning("%s: batches of %d differ from batches of %d and are not used", model, bucket, reference)
@@ -222,10 +227,10 @@ def _compute_reference(run: Run, bucket: int) -> Columns:
     return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 
-def _matches(run: Run, expected: Columns, bucket: int) -> bool:
+def _matches(run: Run, expected: Columns, bucket: int, probe_batches: int) -> bool:
     """Computes probe samples in batches of a bucket, each at another place than in the reference."""
     count = len(next(iter(expected.values())))
-    places = np.roll(np.arange(max(count, bucket), dtype=np.int64), bucket // 2 + 1)[: bucket * _PROBE_BATCHES]
+    places = np.roll(np.arange(max(count, bucket), dtype=np.int64), bucket // 2 + 1)[: bucket * probe_batches]
     for start in range(0, len(places), bucket):
         index = places[start : start + bucket]
         known = index < count

@@ -114,11 +114,11 @@ class Engine:
         self._samples = metrics.SAMPLES.labels(model)
         self._runner = runner
         self._slots = SlotPool(functools.partial(runner.make_slot, signature))
-        traits = TRAITS[provider.name]
-        sizes = usable_buckets(traits.limits, signature.sample_bytes, signature.smallest_batch)
+        traits, limits = TRAITS[provider.name], TRAITS[provider.name].limits
+        sizes = usable_buckets(limits, signature.sample_bytes, signature.smallest_batch)
         runner.prepare(signature, sizes)
-        reference = reference_bucket(sizes, traits.limits.exact_kernels)
-        seconds = measure_buckets(self._probe, sizes, reference, model)
+        reference = reference_bucket(sizes, limits.exact_kernels)
+        seconds = measure_buckets(self._probe, sizes, reference, model, limits.probe_batches)
         self._slots.keep_only(seconds)
         for size, shared in itertools.product(seconds, (True, False)):
             self._slots.fill(Shape(size, shared), traits.in_flight)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from synthmill.sampling.batches import (
     BUCKETS,
     CPU_LIMITS,
+    GPU_LIMITS,
     BatchPlanner,
     fill_up,
     measure_buckets,
@@ -132,6 +133,23 @@ def test_batch_size_that_disagrees_is_dropped():
 
 def test_reference_that_disagrees_with_itself_gives_way():
     assert agreeing({1024: "by place"}, reference=1024) == (1, 4, 16, 64, 256)
+
+
+def test_small_batches_are_compared_by_as_many_as_the_provider_needs():
+    def run(index: np.ndarray) -> dict[str, np.ndarray]:
+        return {"x": index + (index == 200) * (len(index) == 4)}
+
+    assert 4 in measure_buckets(run, BUCKETS, 1024, "m", probe_batches=16)
+    assert 4 not in measure_buckets(run, BUCKETS, 1024, "m", probe_batches=GPU_LIMITS.probe_batches)
+
+
+def test_a_gpu_gets_larger_batches_that_still_fit_a_message():
+    pixels = 28 * 28
+    assert usable_buckets(GPU_LIMITS, pixels)[-1] == 4096
+    for sample_bytes in (8, 128, pixels, 64 * 64 * 3):
+        largest = usable_buckets(GPU_LIMITS, sample_bytes)[-1]
+        assert largest >= 256
+        assert largest * (sample_bytes + 8) < 4 << 20
 
 
 def test_one_batch_size_is_always_left():
