@@ -14,6 +14,7 @@ from synthmill.sampling.device import Block, DeviceError
 
 _TO_DEVICE = runtime.cudaMemcpyKind.cudaMemcpyHostToDevice
 _TO_HOST = runtime.cudaMemcpyKind.cudaMemcpyDeviceToHost
+_NOT_CAPTURING = runtime.cudaStreamCaptureStatus.cudaStreamCaptureStatusNone
 # Who waits for an event sleeps; by default it would keep a core busy.
 _EVENT_FLAGS = runtime.cudaEventBlockingSync | runtime.cudaEventDisableTiming
 
@@ -104,11 +105,20 @@ class CudaDevice:
         self._enter()
         _call(runtime.cudaEventSynchronize(mark.arrived))
 
+    def settle(self) -> None:
+        if self._copy is None:
+            return
+        if _call(runtime.cudaStreamIsCapturing(self._compute)) != _NOT_CAPTURING:
+            # What it returns tells once more that the capture has failed.
+            runtime.cudaStreamEndCapture(self._compute)
+        _call(runtime.cudaStreamSynchronize(self._compute))
+        _call(runtime.cudaStreamSynchronize(self._copy))
+
     def close(self) -> None:
         for stream in (self._compute, self._copy):
             if stream is not None:
-                _call(runtime.cudaStreamSynchronize(stream))
                 _call(runtime.cudaStreamDestroy(stream))
+        self._compute = self._copy = None
         for mark in self._marks:
             _call(runtime.cudaEventDestroy(mark.computed))
             _call(runtime.cudaEventDestroy(mark.arrived))

@@ -78,6 +78,9 @@ class Device(Protocol):
     def wait(self, mark: Any) -> None:
         """Waits for the last copy to the host that was ordered with a mark; other threads run meanwhile."""
 
+    def settle(self) -> None:
+        """Ends a capture that has failed half-way, and waits until nothing is under way."""
+
     def close(self) -> None:
         """Ends what was opened; blocks are freed before."""
 

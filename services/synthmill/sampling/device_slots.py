@@ -74,6 +74,7 @@ class DeviceSession:
 
     def close(self) -> None:
         """Gives everything back; for the owner thread."""
+        self.device.settle()
         for slot in self._slots:
             slot.unbind()
         # Before the memory that its graphs write to.

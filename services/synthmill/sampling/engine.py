@@ -112,7 +112,6 @@ class Engine:
         self.provider = provider
         self.signature = signature
         self._samples = metrics.SAMPLES.labels(model)
-        self._runner = runner
         self._slots = SlotPool(functools.partial(runner.make_slot, signature))
         traits, limits = TRAITS[provider.name], TRAITS[provider.name].limits
         sizes = usable_buckets(limits, signature.sample_bytes, signature.smallest_batch)

@@ -36,6 +36,7 @@ class MemoryDevice:
         self.orders: set[str] = set()
         self.waits: set[str] = set()
         self.open_now = False
+        self._settled = False
         self._late: dict[int, list[Block]] = {}
         self._marks = itertools.count()
 
@@ -71,8 +72,13 @@ class MemoryDevice:
         for block in self._late.pop(mark):
             block.host[:] = self.blocks[block.address][0]
 
+    def settle(self) -> None:
+        self._note_order()
+        self._settled = True
+
     def close(self) -> None:
         self._note_order()
+        assert self._settled
         assert not self.blocks
         self.open_now = False
 

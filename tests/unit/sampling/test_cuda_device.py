@@ -23,7 +23,9 @@ def test_missing_gpu_is_told_by_name_and_in_words():
 
 
 def test_device_that_was_never_opened_can_be_closed():
-    cuda_device.CudaDevice(0).close()
+    device = cuda_device.CudaDevice(0)
+    device.settle()
+    device.close()
 
 
 @pytest.mark.skipif(not count(), reason="needs a CUDA device")
@@ -42,5 +44,20 @@ def test_bytes_come_back_as_they_were_sent():
         block.host[:] = 0
     assert "compute capability" in device.hardware
     assert device.compute_stream
+    device.free(block)
+    device.settle()
+    device.close()
+
+
+@pytest.mark.skipif(not count(), reason="needs a CUDA device")
+def test_capture_that_was_left_half_way_does_not_outlive_the_device():
+    from cuda.bindings import runtime
+
+    device = cuda_device.CudaDevice(0)
+    device.open()
+    block = device.allocate(256)
+    mode = runtime.cudaStreamCaptureMode.cudaStreamCaptureModeGlobal
+    assert runtime.cudaStreamBeginCapture(device.compute_stream, mode) == (runtime.cudaError_t.cudaSuccess,)
+    device.settle()
     device.free(block)
     device.close()
