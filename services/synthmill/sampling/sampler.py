@@ -21,6 +21,7 @@ from synthmill.sampling.catalog import Catalog
 from synthmill.sampling.engine import Draw, Drawn
 from synthmill.sampling.labels import LabelPlan
 from synthmill.sampling.models import LoadedModel, ModelRegistry
+from synthmill.sampling.parts import run_in_parts
 from synthmill.sampling.queries import IndexQuery, Query, RangeQuery, StreamQuery
 from synthmill.sampling.scheduler import Scheduler
 from synthmill.sampling.signature import LABEL
@@ -108,9 +109,11 @@ class Drawing:
     def work(self, index: Callable[[], np.ndarray], first_index: int, count: int, pack: Pack[T]) -> Work:
         """Returns what a worker has to do for some indices."""
         loaded, label = self.loaded, None
+        created = begun = time.perf_counter()
 
         def draw() -> Draw:
-            nonlocal label
+            nonlocal label, begun
+            begun = time.perf_counter()
             drawn_index = index()
             label = self.plan.labels(self.seed, drawn_index) if self.plan else None
             return Draw(self.seed, drawn_index, label, self.truncation)
@@ -120,11 +123,10 @@ class Drawing:
             if label is not None:
                 pieces[LABEL] = [label]
             # Only who tells of times pays for finding them out.
-            spent = functools.partial(_spent, work, drawn, start, stop)
+            spent = functools.partial(_spent, begun - created, drawn, start, stop)
             return pack(Chunk(first_index, count, pieces, loaded.model.name, loaded.model.digest, spent))
 
-        work = Work(loaded.engine, draw, pack_drawn, count, self.tenant, self.truncation is not None)
-        return work
+        return Work(loaded.engine, draw, pack_drawn, count, self.tenant, self.truncation is not None)
 
 
 class Sampler:
@@ -177,7 +179,7 @@ class Sampler:
             drawing.check_range(query.end)
             cost = Cost(query.count * drawing.seconds_per_sample, query.count, size_bytes)
             with self._admission.admit(cost):
-                return await self._scheduler.run(drawing.work(query.index, query.first, query.count, pack))
+                return await run_in_parts(self._scheduler, drawing.work(query.index, query.first, query.count, pack))
 
     async def stream(self, query: StreamQuery, pack: Pack[T], tenant: str = "") -> AsyncIterator[T]:
         """Yields a range of samples in chunks, each packed in a worker.
@@ -254,8 +256,8 @@ class Sampler:
             raise Unavailable(f"the service is draining; go on at {next_index}", next_index=next_index)
 
 
-def _spent(work: Work, drawn: Drawn, start: int, stop: int) -> Spent:
-    return Spent(work.begun - work.created, drawn.batches(start, stop))
+def _spent(queued_s: float, drawn: Drawn, start: int, stop: int) -> Spent:
+    return Spent(queued_s, drawn.batches(start, stop))
 
 
 def _too_many(count: int, sample_bytes: int) -> ResourceExhausted:

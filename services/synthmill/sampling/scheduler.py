@@ -51,6 +51,11 @@ class Scheduler:
         for thread in self._threads:
             thread.start()
 
+    @property
+    def workers(self) -> int:
+        """Number of threads."""
+        return len(self._threads)
+
     def submit(self, work: Work) -> Work:
         """Queues work, whose future then is that of its answer; who stops waiting for it calls `abandon`.
 

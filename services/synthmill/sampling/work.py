@@ -28,8 +28,7 @@ class Work:
         count: number of samples.
         tenant: who asks.
         truncated: whether the draw has a truncation.
-        created: when it was asked for, by `time.perf_counter`.
-        begun: when a worker began with it.
+        bulk: whether it waits its turn behind urgent work, however small it is.
     """
 
     engine: Engine
@@ -38,8 +37,8 @@ class Work:
     count: int
     tenant: str = ""
     truncated: bool = False
+    bulk: bool = False
     created: float = dataclasses.field(default_factory=time.perf_counter)
-    begun: float = 0.0
     abandoned: bool = False
     future: asyncio.Future[Any] | None = None
 
@@ -56,7 +55,7 @@ class Work:
     @property
     def urgent(self) -> bool:
         """Whether it is small enough to go first."""
-        return self.count <= self.engine.planner.urgent
+        return not self.bulk and self.count <= self.engine.planner.urgent
 
     @property
     def kin(self) -> Hashable:
@@ -151,7 +150,6 @@ def observe(group: list[Work], priority: str) -> None:
     now = time.perf_counter()
     queue_seconds = metrics.queue_seconds(priority)
     for work in group:
-        work.begun = now
         queue_seconds.observe(now - work.created)
     metrics.BATCH_REQUESTS.observe(len(group))
     metrics.BATCH_ROWS.observe(sum(work.count for work in group))

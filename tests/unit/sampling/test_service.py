@@ -20,6 +20,7 @@ from unit.sampling.serving import (
     publish_all,
     refusal,
     serving,
+    slow_graph,
     words_graph,
 )
 
@@ -51,6 +52,14 @@ async def test_sample_is_what_the_graph_makes(service, engine):
     assert found.model_digest == service.catalog.models[FLOATS].digest
     for name, column in from_batch(found.batch).items():
         assert column.tobytes() == expected[name].tobytes()
+
+
+async def test_large_request_is_what_the_graph_makes(service):
+    count = (3 << 20) // (32 * 4 * 4 * 4)
+    expected = engine_of(slow_graph()).sample(Draw(4, np.arange(count)))["x"]
+    found = await service.sample(SLOW, count, seed=4)
+    assert (found.first_index, found.count) == (0, count)
+    assert from_batch(found.batch)["x"].tobytes() == expected.tobytes()
 
 
 async def test_indices_come_in_their_order_with_labels_of_their_own(service):
