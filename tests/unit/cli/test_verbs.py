@@ -185,6 +185,15 @@ def test_sample_has_four_formats(run, tmp_path, format_name):
     assert json.loads((out / "manifest.json").read_text())["format"] == format_name
 
 
+def test_sample_says_who_asks(run, services, tmp_path, monkeypatch):
+    monkeypatch.setenv("SYNTHMILL_TENANT", "daily")
+    for number, (options, tenant) in enumerate([((), "daily"), (("--tenant", "nightly"), "nightly")]):
+        services.sampling.requests.clear()
+        assert run("sample", "pets", "--count", 10, "--out", tmp_path / f"{number}.npz", *options).code == 0
+        asked = [request for request in services.sampling.requests if hasattr(request, "tenant")]
+        assert {request.tenant for request in asked} == {tenant}
+
+
 def test_sample_of_a_balance_needs_no_count(run, tmp_path):
     result = run("sample", "pets", "--labels", "balance:datasets/pets", "--out", tmp_path / "more", "--json")
     assert result.json["label_counts"] == {"cat": 0, "dog": 3, "fox": 1}

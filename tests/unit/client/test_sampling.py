@@ -11,7 +11,7 @@ from unit.client.fakes.faults import BREAK, END_EARLY
 from unit.client.fakes.model import DIGEST, MODEL
 from unit.client.fakes.sampling import ANSWER_LIMIT, CHUNK_SAMPLES, expected_columns, expected_labels
 
-from synthmill.client import balance, label_counts
+from synthmill.client import Client, balance, label_counts
 from synthmill.client.batches import join
 from synthmill.runtime.errors import InvalidField, NotFound, OutOfRange, Unavailable
 
@@ -40,6 +40,19 @@ def test_sample_returns_columns_and_where_they_come_from(client):
     assert_same(batch.columns, expected(3, range(10, 15)))
     assert (batch.first_index, batch.count, batch.model) == (10, 5, f"{MODEL}/versions/1")
     assert batch.model_digest == DIGEST
+
+
+@pytest.mark.parametrize(
+    ("given", "variable", "tenant"),
+    [(None, None, ""), ("a", None, "a"), (None, "b", "b"), ("a", "b", "a"), ("", "b", "")],
+)
+def test_requests_say_who_asks(addresses, services, monkeypatch, given, variable, tenant):
+    if variable is not None:
+        monkeypatch.setenv("SYNTHMILL_TENANT", variable)
+    with Client(**addresses, tenant=given) as client:
+        client.sampling.sample(MODEL, 2 * ANSWER_LIMIT)
+        list(client.sampling.iter_batches(MODEL, 100))
+    assert [request.tenant for request in services.sampling.requests] == [tenant] * 4
 
 
 def test_sample_of_scattered_indices_keeps_their_order(client):

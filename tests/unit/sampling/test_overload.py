@@ -87,6 +87,25 @@ async def test_tenants_take_turns(tmp_path, named):
     assert order.index("lone") <= before + 3 if named else order[-1] == "lone"
 
 
+async def test_tenant_of_many_connections_has_one_turn(tmp_path):
+    async with serving(tmp_path, max_wait_s=1000.0, workers=1) as service, contextlib.AsyncExitStack() as stack:
+        service.publish(slow_graph(2), "slow/versions/1")
+        await service.client.sampling.load_model(SLOW)
+        order = []
+
+        async def ask(tenant: str) -> None:
+            client = await stack.enter_async_context(AsyncClient(sampling_address=service.address, tenant=tenant))
+            await client.sampling.sample(SLOW, 60)
+            order.append(tenant)
+
+        crowd = [asyncio.create_task(ask("crowd")) for _ in range(12)]
+        await until(lambda: active("Sample") + len(order) == 12)
+        before = len(order)
+        await ask("lone")
+        await asyncio.gather(*crowd)
+    assert order.index("lone") <= before + 3
+
+
 async def test_overload_is_told_at_once_with_a_time_to_come_back_and_not_logged(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     async with serving(tmp_path, max_wait_s=0.2, workers=1) as service:

@@ -56,8 +56,8 @@ def number_option(name: str, kind: type[N], text: str, *, low: N | None = None, 
     return typer.Option(name, parser=parse, metavar="N", help=text)
 
 
-def connect(addresses: Sequence[str] | None) -> Client:
-    """Makes the client that --address and the environment ask for.
+def connect(addresses: Sequence[str] | None, tenant: str | None = None) -> Client:
+    """Makes the client that --address, --tenant and the environment ask for.
 
     Raises:
         InvalidField: an address is malformed, or of no service.
@@ -76,7 +76,7 @@ def connect(addresses: Sequence[str] | None) -> Client:
         else:
             allowed = "HOST[:BASE_PORT], or SERVICE=HOST:PORT with SERVICE one of " + ", ".join(SERVICES)
             raise InvalidField("--address", text, allowed)
-    return Client(base, **given)
+    return Client(base, **given, tenant=tenant)
 
 
 def parse_settings(settings: Sequence[str] | None) -> dict[str, Any]:

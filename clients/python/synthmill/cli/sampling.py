@@ -58,6 +58,12 @@ def sample(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Begin afresh: remove what was written there.")
     ] = False,
+    tenant: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Who asks; tenants take turns. By default SYNTHMILL_TENANT, or the connection."
+        ),
+    ] = None,
     address: Address = None,
     as_json: Json = False,
 ) -> None:
@@ -66,7 +72,7 @@ def sample(
     A folder that was begun is gone on with by the same command.
     """
     tracker = _Tracker(model, out)
-    with connect(address) as client, tracker.shown():
+    with connect(address, tenant) as client, tracker.shown():
         manifest = client.write_samples(
             model,
             out,

@@ -17,6 +17,8 @@ from synthmill.client.settings import Settings
 from synthmill.client.training import AsyncTraining, Training
 from synthmill.client.writing import SampleWriting
 
+TENANT_VARIABLE = "SYNTHMILL_TENANT"
+
 JOB_SERVICES = ("catalog", "training")
 """The services that run jobs."""
 
@@ -24,11 +26,13 @@ JOB_SERVICES = ("catalog", "training")
 class _Core(SampleWriting):
     """What both clients are made of."""
 
-    def __init__(self, endpoints: Mapping[str, Endpoint], settings: Settings) -> None:
+    def __init__(self, endpoints: Mapping[str, Endpoint], settings: Settings | None, tenant: str | None) -> None:
+        settings = settings or Settings()
+        tenant = os.environ.get(TENANT_VARIABLE, "") if tenant is None else tenant
         self.endpoints = endpoints
         self.catalog = AsyncCatalog(endpoints["catalog"], settings)
         self.training = AsyncTraining(endpoints["training"], settings)
-        self.sampling = AsyncSampling(endpoints["sampling"], settings)
+        self.sampling = AsyncSampling(endpoints["sampling"], settings, tenant)
         self.jobs = AsyncJobs({service: endpoints[service] for service in JOB_SERVICES}, settings)
 
     async def close(self) -> None:
@@ -46,9 +50,11 @@ class AsyncClient(_Core):
         training_address: "host:port" of the training service.
         sampling_address: "host:port" of the sampling service.
         settings: deadlines and retries.
+        tenant: a name for who asks: requests for samples take turns by tenant, over however many connections they come.
+            None means SYNTHMILL_TENANT; empty, that each connection is a tenant of its own.
 
-    What is not given is taken from SYNTHMILL_CATALOG_ADDRESS and its like, then from SYNTHMILL_ADDRESS, which is meant
-    as `address` is, and at last it is 127.0.0.1 with the default ports.
+    An address that is not given comes from SYNTHMILL_CATALOG_ADDRESS and its like, then from SYNTHMILL_ADDRESS, which
+    is meant as `address` is, and at last it is 127.0.0.1 with the default ports.
 
     Attributes:
         catalog: datasets and models.
@@ -68,11 +74,12 @@ class AsyncClient(_Core):
         training_address: str | None = None,
         sampling_address: str | None = None,
         settings: Settings | None = None,
+        tenant: str | None = None,
     ) -> None:
         given = {"catalog": catalog_address, "training": training_address, "sampling": sampling_address}
         addresses = resolve_addresses(given, address, os.environ)
         endpoints = {service: AsyncEndpoint(service, target) for service, target in addresses.items()}
-        super().__init__(endpoints, settings or Settings())
+        super().__init__(endpoints, settings, tenant)
 
     async def __aenter__(self) -> Self:
         return self
@@ -97,11 +104,12 @@ class Client(Blocking[_Core]):
         training_address: str | None = None,
         sampling_address: str | None = None,
         settings: Settings | None = None,
+        tenant: str | None = None,
     ) -> None:
         given = {"catalog": catalog_address, "training": training_address, "sampling": sampling_address}
         addresses = resolve_addresses(given, address, os.environ)
         endpoints = {service: BlockingEndpoint(service, target) for service, target in addresses.items()}
-        core = _Core(endpoints, settings or Settings())
+        core = _Core(endpoints, settings, tenant)
         super().__init__(core)
         self.catalog = Catalog(core.catalog)
         self.training = Training(core.training)

@@ -7,9 +7,11 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 
 from synthmill.client.batches import Batch, Rebatcher, join
 from synthmill.client.blocking import Blocking, blocking, blocking_iterator
+from synthmill.client.endpoints import Endpoint
 from synthmill.client.labels import label_counts, to_label_plan
 from synthmill.client.messages import full_name, make
 from synthmill.client.services import ServiceClient
+from synthmill.client.settings import Settings
 from synthmill.runtime.errors import DataLoss, InvalidField, ResourceExhausted
 from synthmill.v1 import sampling_service_pb2 as pb
 from synthmill.v1.label_plan_pb2 import LabelPlan
@@ -23,9 +25,19 @@ Progress = Callable[[int, int], None]
 
 
 class AsyncSampling(ServiceClient):
-    """The sampling service. A model is named "models/{model}", or one of its versions; "models/" may be left out."""
+    """The sampling service. A model is named "models/{model}", or one of its versions; "models/" may be left out.
+
+    Args:
+        endpoint: where it is.
+        settings: deadlines and retries.
+        tenant: who asks; empty means that each connection is a tenant of its own.
+    """
 
     stub = SamplingServiceStub
+
+    def __init__(self, endpoint: Endpoint, settings: Settings, tenant: str = "") -> None:
+        super().__init__(endpoint, settings)
+        self._tenant = tenant
 
     async def sample(
         self,
@@ -58,6 +70,7 @@ class AsyncSampling(ServiceClient):
             seed=seed,
             label_plan=to_label_plan(labels),
             truncation=truncation,
+            tenant=self._tenant,
             **where,
         )
         return await self._sample(request)
@@ -94,6 +107,7 @@ class AsyncSampling(ServiceClient):
             count=count,
             label_plan=await self.fixed_plan(model, seed, to_label_plan(labels)),
             truncation=truncation,
+            tenant=self._tenant,
         )
         received = 0
         async with contextlib.aclosing(self._cut(request, batch_size)) as batches:
