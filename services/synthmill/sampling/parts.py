@@ -46,6 +46,8 @@ def part_sizes(count: int, bulk: int, seconds_per_sample: float, workers: int) -
 async def run_in_parts(scheduler: Scheduler, work: Work) -> Any:
     """Computes work and returns its answer, as `Scheduler.run` does, by all workers if it is large."""
     planner = work.engine.planner
+    if work.urgent:
+        return await scheduler.run(work)
     sizes = part_sizes(work.count, planner.bulk, planner.seconds_per_sample, scheduler.workers)
     if len(sizes) == 1:
         return await scheduler.run(work)
