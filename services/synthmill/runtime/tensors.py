@@ -68,15 +68,16 @@ def from_tensor(tensor: tensor_pb2.Tensor) -> np.ndarray:
     shape = tuple(tensor.shape)
     if any(extent < 0 for extent in shape):
         raise InvalidField(f"{tensor.name}.shape", shape, "extents of at least 0")
-    count = math.prod(shape)
+    # Protobuf copies the bytes each time it is asked for them.
+    count, data = math.prod(shape), tensor.data
     if tensor.data_type == tensor_pb2.DATA_TYPE_STRING:
-        return _unpack_strings(tensor.name, tensor.data, count).reshape(shape)
+        return _unpack_strings(tensor.name, data, count).reshape(shape)
     dtype = _TO_NUMPY.get(tensor.data_type)
     if dtype is None:
         raise InvalidField(f"{tensor.name}.data_type", tensor.data_type, "a DataType other than UNSPECIFIED")
-    if len(tensor.data) != count * dtype.itemsize:
-        raise InvalidField(f"{tensor.name}.data", f"{len(tensor.data)} bytes", f"{count * dtype.itemsize} bytes")
-    return np.frombuffer(tensor.data, dtype=dtype).reshape(shape)
+    if len(data) != count * dtype.itemsize:
+        raise InvalidField(f"{tensor.name}.data", f"{len(data)} bytes", f"{count * dtype.itemsize} bytes")
+    return np.frombuffer(data, dtype=dtype).reshape(shape)
 
 
 def to_batch(columns: Mapping[str, np.ndarray]) -> tensor_pb2.Batch:
@@ -114,7 +115,7 @@ def pack_strings(values: np.ndarray) -> bytes:
     return b"".join(parts)
 
 
-def _unpack_strings(name: str, data: bytes, count: int) -> np.ndarray:
+def _unpack_strings(name: str, data: bytes | memoryview, count: int) -> np.ndarray:
     values = np.empty(count, dtype=object)
     offset = 0
     for position in range(count):
@@ -122,7 +123,7 @@ def _unpack_strings(name: str, data: bytes, count: int) -> np.ndarray:
         end += int.from_bytes(data[offset:end], "little")
         if end > len(data):
             raise InvalidField(f"{name}.data", f"{len(data)} bytes", f"{count} strings with their lengths")
-        values[position] = data[offset + _LENGTH.itemsize : end].decode()
+        values[position] = str(data[offset + _LENGTH.itemsize : end], "utf-8")
         offset = end
     if offset != len(data):
         raise InvalidField(f"{name}.data", f"{len(data)} bytes", f"{offset} bytes for {count} strings")

@@ -8,8 +8,9 @@ from typing import Self
 
 import numpy as np
 
+from synthmill.client.chunks import Chunk
 from synthmill.runtime.tensors import from_batch
-from synthmill.v1 import catalog_service_pb2, sampling_service_pb2
+from synthmill.v1 import catalog_service_pb2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,13 +30,17 @@ class Batch:
     model_digest: str = ""
 
     @classmethod
-    def from_chunk(cls, chunk: sampling_service_pb2.SampleChunk) -> Self:
+    def from_chunk(cls, chunk: Chunk, model: str) -> Self:
         """Unpacks samples.
+
+        Args:
+            chunk: the samples.
+            model: the version that made them, which a chunk need not say.
 
         Raises:
             InvalidField: a column is malformed.
         """
-        return cls(from_batch(chunk.batch), chunk.first_index, chunk.model, chunk.model_digest)
+        return cls(from_batch(chunk.batch), chunk.first_index, model, chunk.model_digest)
 
     @classmethod
     def from_records(cls, answer: catalog_service_pb2.ReadRecordsResponse) -> Self:

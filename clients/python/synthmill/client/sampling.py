@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 
 from synthmill.client.batches import Batch, Rebatcher, join
 from synthmill.client.blocking import Blocking, blocking, blocking_iterator
+from synthmill.client.chunks import Chunk, ChunkStub
 from synthmill.client.endpoints import Endpoint
 from synthmill.client.labels import label_counts, to_label_plan
 from synthmill.client.messages import full_name, make
@@ -15,7 +16,6 @@ from synthmill.client.settings import Settings
 from synthmill.runtime.errors import DataLoss, InvalidField, ResourceExhausted
 from synthmill.v1 import sampling_service_pb2 as pb
 from synthmill.v1.label_plan_pb2 import LabelPlan
-from synthmill.v1.sampling_service_pb2_grpc import SamplingServiceStub
 
 Labels = str | LabelPlan | None
 """A label plan, or its text as `synthmill.client.labels` has it; None leaves it to the service: the classes in turn."""
@@ -33,7 +33,7 @@ class AsyncSampling(ServiceClient):
         tenant: who asks; empty means that each connection is a tenant of its own.
     """
 
-    stub = SamplingServiceStub
+    stub = ChunkStub
 
     def __init__(self, endpoint: Endpoint, settings: Settings, tenant: str = "") -> None:
         super().__init__(endpoint, settings)
@@ -153,7 +153,8 @@ class AsyncSampling(ServiceClient):
 
     async def _sample(self, request: pb.SampleRequest) -> Batch:
         try:
-            return Batch.from_chunk(await self._unary("Sample", request))
+            chunk = await self._unary("Sample", request)
+            return Batch.from_chunk(chunk, chunk.model)
         except ResourceExhausted:
             halves = _halves(request)
             if halves is None:
@@ -182,8 +183,7 @@ class AsyncSampling(ServiceClient):
                 request.model = chunk.model or request.model
                 request.start_index += chunk.count
                 request.count = end - request.start_index
-                chunk.model = request.model
-                yield Batch.from_chunk(chunk)
+                yield Batch.from_chunk(chunk, request.model)
 
 
 class Sampling(Blocking[AsyncSampling]):
@@ -198,7 +198,7 @@ class Sampling(Blocking[AsyncSampling]):
     fixed_plan = blocking(AsyncSampling.fixed_plan)
 
 
-def _check(chunk: pb.SampleChunk, request: pb.StreamSamplesRequest, digest: str) -> None:
+def _check(chunk: Chunk, request: pb.StreamSamplesRequest, digest: str) -> None:
     if chunk.first_index != request.start_index or not 0 < chunk.count <= request.count:
         raise DataLoss(
             f"the stream sent samples {chunk.first_index} to {chunk.first_index + chunk.count}, "
