@@ -20,7 +20,9 @@ from synthmill.runtime.store import ObjectStore
 from synthmill.v1 import job_pb2
 
 # Workers must find the handlers.
-os.environ["PYTHONPATH"] = str(Path(__file__).resolve().parents[1])
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")])
+)
 
 
 @dataclasses.dataclass(frozen=True)

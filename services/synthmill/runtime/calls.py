@@ -23,6 +23,8 @@ REQUEST_ID_KEY = "x-request-id"
 
 logger = logging.getLogger(__name__)
 
+Adapt = Callable[[str, grpc.RpcMethodHandler], grpc.RpcMethodHandler]
+
 
 class ObservedServer:
     """Takes the place of a server where handlers are added to it, and wraps each of them.
@@ -34,12 +36,22 @@ class ObservedServer:
         service: name of the service in metrics.
         drain: once it has begun, new calls are refused.
         quiet: whether calls that succeed are logged as details only; for services that are called by the thousand.
+        adapt: makes the handler that is wrapped, given the method's path and the handler that was added.
     """
 
-    def __init__(self, server: grpc.aio.Server, service: str, drain: Drain, *, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        server: grpc.aio.Server,
+        service: str,
+        drain: Drain,
+        *,
+        quiet: bool = False,
+        adapt: Adapt = lambda _method, handler: handler,
+    ) -> None:
         self._server = server
         self._service = service
         self._drain = drain
+        self._adapt = adapt
         self._level = logging.DEBUG if quiet else logging.INFO
 
     def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
@@ -53,6 +65,7 @@ class ObservedServer:
 
     def _wrap(self, method: str, handler: grpc.RpcMethodHandler) -> grpc.RpcMethodHandler:
         observed = _Method(self._service, method, self._drain, self._level)
+        handler = self._adapt(method, handler)
         behaviour = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
         wrapped = observed.streamed(behaviour) if handler.response_streaming else observed.single(behaviour)
         make = {
@@ -103,7 +116,7 @@ class _Method:
         """Wraps a method with one answer."""
 
         async def wrapped(request: Any, context: grpc.aio.ServicerContext) -> Any:
-            call = _Call(context)
+            call = Call(context)
             self._active += 1
             try:
                 self._refuse_when_draining()
@@ -111,7 +124,7 @@ class _Method:
                 call.code = grpc.StatusCode.OK
                 return answer
             except Exception as error:
-                await self._abort(call, error)
+                await call.abort(self._method, error)
             finally:
                 self._end(call)
 
@@ -121,7 +134,7 @@ class _Method:
         """Wraps a method with a stream of answers."""
 
         async def wrapped(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
-            call = _Call(context)
+            call = Call(context)
             self._active += 1
             try:
                 self._refuse_when_draining()
@@ -131,13 +144,13 @@ class _Method:
                         yield answer
                 call.code = grpc.StatusCode.OK
             except Exception as error:
-                await self._abort(call, error)
+                await call.abort(self._method, error)
             finally:
                 self._end(call)
 
         return wrapped
 
-    def _end(self, call: _Call) -> None:
+    def _end(self, call: Call) -> None:
         elapsed_s = time.perf_counter() - call.started
         self._active -= 1
         self._count(call.code).inc()
@@ -153,30 +166,8 @@ class _Method:
         if self._drain.draining:
             raise Unavailable("the service is shutting down; try again, on another replica if there is one")
 
-    async def _abort(self, call: _Call, error: Exception) -> None:
-        if isinstance(error, grpc.aio.AbortError):
-            raise error
-        told = self._as_told(call, error)
-        call.code = told.code
-        details = [(DETAILS_KEY, to_details(told))]
-        # What is shed must cost next to nothing, or shedding it does not help: it is counted, and no more.
-        call.shed = isinstance(told, Overloaded)
-        if not call.shed:
-            details.append((REQUEST_ID_KEY, call.request_id))
-        await call.context.abort(told.code, told.message, tuple(details))
 
-    def _as_told(self, call: _Call, error: Exception) -> SynthmillError:
-        """Returns what the caller may know: our own errors as they are, any other without its details."""
-        if isinstance(error, SynthmillError):
-            return error
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return ResourceExhausted(f"the disk is full ({error.strerror})")
-        with log_context(request_id=call.request_id):
-            logger.error("%s failed", self._method, exc_info=error)
-        return Internal(f"a fault of the service; its log has the details under request id {call.request_id}")
-
-
-class _Call:
+class Call:
     """One call of a method.
 
     Attributes:
@@ -202,3 +193,25 @@ class _Call:
             given = dict(self.context.invocation_metadata() or ())
             self.request_id_ = str(given.get(REQUEST_ID_KEY) or uuid.uuid4().hex)
         return self.request_id_
+
+    async def abort(self, method: str, error: Exception) -> None:
+        """Ends the call with an error; one that is not of our tree is logged, and told without its details."""
+        if isinstance(error, grpc.aio.AbortError):
+            raise error
+        told = self._as_told(method, error)
+        self.code = told.code
+        details = [(DETAILS_KEY, to_details(told))]
+        # What is shed must cost next to nothing, or shedding it does not help: it is counted, and no more.
+        self.shed = isinstance(told, Overloaded)
+        if not self.shed:
+            details.append((REQUEST_ID_KEY, self.request_id))
+        await self.context.abort(told.code, told.message, tuple(details))
+
+    def _as_told(self, method: str, error: Exception) -> SynthmillError:
+        if isinstance(error, SynthmillError):
+            return error
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return ResourceExhausted(f"the disk is full ({error.strerror})")
+        with log_context(request_id=self.request_id):
+            logger.error("%s failed", method, exc_info=error)
+        return Internal(f"a fault of the service; its log has the details under request id {self.request_id}")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import yaml
 
@@ -18,6 +19,7 @@ C = TypeVar("C", bound="ServiceConfig")
 
 PREFIX = "SYNTHMILL_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
+MAX_PROCESSES = 256
 MIB = 1024 * 1024
 DEFAULT_LOCAL_FOLDER = "synthmill-local"
 
@@ -93,6 +95,35 @@ class ServiceConfig:
     def scratch(self) -> Path:
         """Folder for files that need not outlive their job."""
         return self.folder / "scratch" / self.service
+
+
+@dataclasses.dataclass(frozen=True)
+class ProcessesConfig(ServiceConfig):
+    """Settings of a service that several processes may serve together."""
+
+    processes: int = setting(1, "processes that serve together behind the one port; 0 means one per core")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.processes <= MAX_PROCESSES:
+            raise InvalidField("processes", self.processes, f"0 to {MAX_PROCESSES}")
+
+    @property
+    def process_count(self) -> int:
+        """Number of processes that serve."""
+        return self.processes or os.cpu_count() or 1
+
+    def share(self, number: int) -> Self:
+        """Returns the settings of one of the processes.
+
+        Args:
+            number: which one, from 0.
+        """
+        return dataclasses.replace(self, processes=1)
+
+    def part(self, total: int, number: int) -> int:
+        """Returns what a process gets of something that there is `total` of; at least 1."""
+        return max(1, total // self.process_count + (number < total % self.process_count))
 
 
 def load_config(cls: type[C], argv: Sequence[str], environ: Mapping[str, str]) -> C:

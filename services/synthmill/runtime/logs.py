@@ -26,16 +26,16 @@ def log_context(**fields: str) -> Iterator[None]:
 class JsonFormatter(logging.Formatter):
     """Formats a record as one line of JSON, with the record's own time in UTC."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, **fields: str) -> None:
         super().__init__()
-        self._service = service
+        self._fields = fields
 
     def format(self, record: logging.LogRecord) -> str:
         """Returns the line."""
         line = {
             "time": datetime.datetime.fromtimestamp(record.created, datetime.UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "service": self._service,
+            **self._fields,
             "logger": record.name,
             "message": record.getMessage(),
             **(_context.get() or {}),
@@ -45,9 +45,15 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-def set_up_logging(service: str, level: str) -> None:
-    """Sends logs to standard error as JSON: our own from `level` on, those of libraries if they are warnings."""
+def set_up_logging(service: str, level: str, **fields: str) -> None:
+    """Sends logs to standard error as JSON: our own from `level` on, those of libraries if they are warnings.
+
+    Args:
+        service: name of the service.
+        level: least level of our own that is logged.
+        fields: what else is in every line.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter(service))
+    handler.setFormatter(JsonFormatter(service=service, **fields))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("synthmill").setLevel(level.upper())

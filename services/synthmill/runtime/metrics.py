@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 REQUESTS = Counter("synthmill_requests", "Calls that have ended.", ["service", "method", "code"])
 REQUEST_SECONDS = Histogram("synthmill_request_seconds", "Duration of a call, streams included.", ["service", "method"])
@@ -11,9 +11,9 @@ JOBS_ENDED = Counter("synthmill_jobs", "Attempts at jobs that have ended.", ["se
 JOBS_RUNNING = Gauge("synthmill_jobs_running", "Jobs that a worker is at.", ["service", "type"])
 
 
-def start_endpoint(host: str, port: int) -> int | None:
-    """Serves the metrics over HTTP and returns the port; -1 serves nothing."""
+def start_endpoint(host: str, port: int, registry: CollectorRegistry = REGISTRY) -> int | None:
+    """Serves metrics, by default those of this process, over HTTP and returns the port; -1 serves nothing."""
     if port == -1:
         return None
-    server, _thread = start_http_server(port, addr=host)
+    server, _thread = start_http_server(port, addr=host, registry=registry)
     return server.server_port

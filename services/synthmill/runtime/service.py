@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import json
 import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 import grpc
@@ -25,6 +26,7 @@ from synthmill.runtime.config import ServiceConfig, load_config
 from synthmill.runtime.drain import Drain
 from synthmill.runtime.errors import InvalidField
 from synthmill.runtime.logs import set_up_logging
+from synthmill.runtime.processes.siblings import Shared, Siblings
 
 C = TypeVar("C", bound=ServiceConfig)
 Hook = Callable[[], Awaitable[None]]
@@ -47,6 +49,7 @@ class Mount:
         servicer: its implementation.
         reflected: whether reflection lists it; false for a name that no message of ours describes.
         quiet: whether calls that succeed are logged as details only.
+        shared: its methods that mean the whole service, should several processes serve behind one port.
     """
 
     service_name: str
@@ -54,6 +57,7 @@ class Mount:
     servicer: object
     reflected: bool = True
     quiet: bool = False
+    shared: Mapping[str, Shared] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,35 +82,57 @@ def run_service(config_class: type[C], build: Callable[[C, Drain], Assembly]) ->
         config_class: the service's settings.
         build: puts its parts together; called inside the running event loop.
     """
+    config = read_settings(config_class)
+    set_up_logging(config.service, config.log_level)
+    run_in_loop(serve(config, build))
+
+
+def read_settings(config_class: type[C]) -> C:
+    """Returns the settings that this process was started with; bad ones end it with status 2."""
     try:
-        config = load_config(config_class, sys.argv[1:], os.environ)
+        return load_config(config_class, sys.argv[1:], os.environ)
     except InvalidField as error:
         print(f"{config_class.service}: {error.message}", file=sys.stderr)
         sys.exit(_EXIT_BAD_SETTINGS)
-    set_up_logging(config.service, config.log_level)
-    # libuv hands a small call to its handler sooner than asyncio's own loop does.
+
+
+def run_in_loop(main: Coroutine[Any, Any, None]) -> None:
+    """Runs a service's main coroutine; libuv hands a small call to its handler sooner than asyncio's own loop does."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(config, build))
+        runner.run(main)
 
 
-async def _run(config: C, build: Callable[[C, Drain], Assembly]) -> None:
-    stop_signal = _stop_signal()
+async def serve(config: C, build: Callable[[C, Drain], Assembly], siblings: Siblings | None = None) -> None:
+    """Serves until SIGTERM or SIGINT.
+
+    Args:
+        config: the service's settings.
+        build: puts its parts together.
+        siblings: the processes that this one shares its port with; None if the port is its own.
+    """
+    stopping = stop_signal()
     drain = Drain()
     assembly = build(config, drain)
-    server = grpc.aio.server(options=_options(config))
-    health = _mount(server, assembly, config.service, drain)
-    port = server.add_insecure_port(f"{config.host}:{config.listen_port}")
+    server = grpc.aio.server(options=_options(config, shared_port=siblings is not None))
+    health = _mount(server, assembly, config.service, drain, siblings)
+    # First of all, so that nothing is begun beside a service that has the port. With siblings the port is theirs, and
+    # connections would be handed to this process before it can answer them.
+    port = _listen(server, config) if siblings is None else 0
     metrics_port = metrics.start_endpoint(config.host, config.metrics_port)
     async with contextlib.AsyncExitStack() as stack:
+        if siblings is not None:
+            await siblings.start()
+            stack.push_async_callback(siblings.stop)
         for hook in reversed(assembly.stop):
             stack.push_async_callback(hook)
         for hook in assembly.start:
             await hook()
+        port = port or _listen(server, config)
         await server.start()
         for name in ("", *(mount.service_name for mount in assembly.mounts)):
             await health.set(name, health_pb2.HealthCheckResponse.SERVING)
-        _announce(config, port, metrics_port)
-        await stop_signal.wait()
+        announce(config, port, metrics_port)
+        await stopping.wait()
         logger.info("draining")
         await health.enter_graceful_shutdown()
         drain.begin()
@@ -114,36 +140,49 @@ async def _run(config: C, build: Callable[[C, Drain], Assembly]) -> None:
     logger.info("stopped")
 
 
-def _mount(server: grpc.aio.Server, assembly: Assembly, service: str, drain: Drain) -> health_aio.HealthServicer:
+def _mount(
+    server: grpc.aio.Server, assembly: Assembly, service: str, drain: Drain, siblings: Siblings | None
+) -> health_aio.HealthServicer:
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     for mount in assembly.mounts:
-        mount.add(mount.servicer, ObservedServer(server, service, drain, quiet=mount.quiet))
+        given = {}
+        if siblings is not None:
+            siblings.mount(mount)
+            given["adapt"] = functools.partial(siblings.adapt, mount)
+        mount.add(mount.servicer, ObservedServer(server, service, drain, quiet=mount.quiet, **given))
     names = [mount.service_name for mount in assembly.mounts if mount.reflected]
     reflection.enable_server_reflection([*names, "grpc.health.v1.Health", reflection.SERVICE_NAME], server)
     return health
 
 
-def _options(config: ServiceConfig) -> list[tuple[str, int]]:
+def _listen(server: grpc.aio.Server, config: ServiceConfig) -> int:
+    return server.add_insecure_port(f"{config.host}:{config.listen_port}")
+
+
+def _options(config: ServiceConfig, *, shared_port: bool) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", config.max_message_bytes),
         ("grpc.max_send_message_length", config.max_message_bytes),
         ("grpc.max_concurrent_streams", config.max_concurrent_streams),
-        # A second service on the same port would otherwise start, and take half of the connections.
-        ("grpc.so_reuseport", 0),
+        # A second service on the same port would otherwise start, and take half of the connections. For processes that
+        # share a port, the front has seen to that.
+        ("grpc.so_reuseport", int(shared_port)),
         ("grpc.http2.min_ping_interval_without_data_ms", _KEEPALIVE_FLOOR_MS),
         ("grpc.keepalive_permit_without_calls", 1),
     ]
 
 
-def _stop_signal() -> asyncio.Event:
+def stop_signal() -> asyncio.Event:
+    """Returns an event that SIGTERM and SIGINT set from now on."""
     event = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, event.set)
     return event
 
 
-def _announce(config: ServiceConfig, port: int, metrics_port: int | None) -> None:
+def announce(config: ServiceConfig, port: int, metrics_port: int | None) -> None:
+    """Says on standard output, in a line of JSON, that the service serves and where."""
     address = f"{config.host}:{port}"
     line = {"service": config.service, "address": address, "metrics": "", "state": "SERVING"}
     if metrics_port is not None:

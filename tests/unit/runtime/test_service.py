@@ -22,6 +22,7 @@ from synthmill.v1 import catalog_service_pb2 as pb
 from synthmill.v1 import catalog_service_pb2_grpc
 
 TESTS = str(Path(__file__).resolve().parents[2])
+SEARCH_PATH = os.pathsep.join(filter(None, [TESTS, os.environ.get("PYTHONPATH")]))
 DEADLINE_S = 20
 
 
@@ -32,7 +33,7 @@ class Toy:
         self.log = folder / "toy.log"
         command = [sys.executable, "-m", "support.toy_service", "--store", str(folder), "--port", "0", *flags]
         with self.log.open("wb") as log:
-            environment = {**os.environ, "PYTHONPATH": TESTS, **(env or {})}
+            environment = {**os.environ, "PYTHONPATH": SEARCH_PATH, **(env or {})}
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment, text=True)
         self.ready = json.loads(self.process.stdout.readline() or "{}")
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import importlib
 import json
 import logging
 import os
@@ -26,6 +25,7 @@ from synthmill.runtime.errors import Cancelled, Internal, ResourceExhausted, Sta
 from synthmill.runtime.jobs.context import JobContext
 from synthmill.runtime.jobs.table import Claim, JobTable
 from synthmill.runtime.logs import log_context, set_up_logging
+from synthmill.runtime.places import load, place_of
 from synthmill.runtime.store import ObjectStore
 
 STALE_STATUS = 3
@@ -59,8 +59,7 @@ class Order:
     @classmethod
     def make(cls, config: ServiceConfig, handler: str, claim: Claim) -> Order:
         """Puts an order together."""
-        where = f"{type(config).__module__}:{type(config).__qualname__}"
-        return cls(where, to_flags(config), handler, claim.name, claim.token)
+        return cls(place_of(type(config)), to_flags(config), handler, claim.name, claim.token)
 
     def to_line(self) -> bytes:
         """Returns the line that is sent to a worker."""
@@ -71,7 +70,7 @@ def main() -> None:
     """Works at the job named on the first line of input."""
     order = Order(**json.loads(sys.stdin.buffer.readline()))
     threading.Thread(target=_die_with_service, daemon=True).start()
-    config = load_config(_load(order.config), order.flags, {})
+    config = load_config(load(order.config), order.flags, {})
     set_up_logging(config.service, config.log_level)
     with log_context(job=order.name):
         _work(order, config)
@@ -83,7 +82,7 @@ def _work(order: Order, config: ServiceConfig) -> None:
     context = JobContext(table, claim, table.get(order.name), config, ObjectStore(config.store_url))
     threading.Thread(target=_keep_lease, args=(table, claim, context, config.heartbeat_s), daemon=True).start()
     try:
-        _run(_load(order.handler), table, claim, context)
+        _run(load(order.handler), table, claim, context)
     except StaleLease:
         logger.warning("another worker has taken over")
         _exit(STALE_STATUS)
@@ -155,11 +154,6 @@ def _exit(status: int) -> None:
     # At once, whatever the other threads are doing: the job may not be ours any more.
     sys.stderr.flush()
     os._exit(status)
-
-
-def _load(place: str) -> Any:
-    module, _, name = place.partition(":")
-    return getattr(importlib.import_module(module), name)
 
 
 if __name__ == "__main__":
