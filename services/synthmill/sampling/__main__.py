@@ -2,53 +2,16 @@
 
 from __future__ import annotations
 
-from synthmill.runtime.channels import connect
-from synthmill.runtime.memory import keep_freed_memory
-from synthmill.runtime.service import Assembly, Drain, Mount, run_service
-from synthmill.runtime.store import ObjectStore
-from synthmill.sampling.admission import Admission
-from synthmill.sampling.attempts import plan_attempts
-from synthmill.sampling.catalog import Catalog
+from synthmill.runtime.processes.front import run_processes
 from synthmill.sampling.config import SamplingConfig
-from synthmill.sampling.loading import engine_opener
-from synthmill.sampling.models import ModelRegistry
-from synthmill.sampling.oip import servicer as oip
-from synthmill.sampling.sampler import Sampler
-from synthmill.sampling.scheduler import Scheduler
-from synthmill.sampling.servicer import SERVICE, SamplingServicer, add_sampling_servicer
 
-# Chunks computed ahead of a stream: one for each worker and one that is ready, but no more than a stalled reader may
-# hold for good.
-_MAX_AHEAD = 6
-_MIB = 1 << 20
-
-
-def build(config: SamplingConfig, drain: Drain) -> Assembly:
-    """Puts the parts of the service together; nothing runs yet."""
-    channel = connect(config.catalog_address)
-    catalog = Catalog(channel, config.fresh_s)
-    attempts = plan_attempts(config.wanted_providers, threads=config.threads, gpu=config.gpu_settings)
-    open_engine = engine_opener(ObjectStore(config.store_url), attempts)
-    models = ModelRegistry(catalog, open_engine, config.max_models, config.model_memory_mb * _MIB)
-    scheduler = Scheduler(config.worker_count, config.batch_delay_ms / 1000, together=config.batch_requests)
-    admission = Admission(config.max_wait_s, config.answer_memory_mb * _MIB, config.worker_count)
-    ahead = min(config.worker_count + 1, _MAX_AHEAD)
-    sampler = Sampler(models, catalog, scheduler, admission, ahead, drain)
-    inference = oip.InferenceServicer(models, catalog, sampler, drain, system_shared_memory=config.system_shared_memory)
-    return Assembly(
-        mounts=[
-            Mount(SERVICE, add_sampling_servicer, SamplingServicer(models, sampler), quiet=True),
-            # Clients bring their own messages for this one; reflection would offer ours under another name.
-            Mount(oip.SERVICE_NAME, oip.add_to_server, inference, reflected=False, quiet=True),
-        ],
-        stop=[channel.close, scheduler.stop],
-    )
+# By name: a process that only looks after others has no use for what computes samples.
+BUILD = "synthmill.sampling.assembly:build"
 
 
 def main() -> None:
     """Runs the sampling service until it is asked to stop."""
-    keep_freed_memory()
-    run_service(SamplingConfig, build)
+    run_processes(SamplingConfig, BUILD)
 
 
 if __name__ == "__main__":

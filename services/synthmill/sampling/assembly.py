@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 
 from synthmill.runtime.channels import connect
+from synthmill.runtime.memory import keep_freed_memory
 from synthmill.runtime.processes.siblings import Siblings
 from synthmill.runtime.service import Assembly, Drain, Mount
 from synthmill.runtime.store import ObjectStore
 from synthmill.sampling.admission import Admission
+from synthmill.sampling.attempts import plan_attempts
 from synthmill.sampling.catalog import Catalog
 from synthmill.sampling.config import SamplingConfig
 from synthmill.sampling.loading import engine_opener
@@ -17,7 +19,6 @@ from synthmill.sampling.oip import servicer as oip
 from synthmill.sampling.oip.region_folder import RegionFolder
 from synthmill.sampling.oip.shared_memory import Regions
 from synthmill.sampling.oip.sharing import SHARED as OIP_SHARED
-from synthmill.sampling.providers import session_opener
 from synthmill.sampling.sampler import Sampler
 from synthmill.sampling.scheduler import Scheduler
 from synthmill.sampling.servicer import SERVICE, SamplingServicer, add_sampling_servicer
@@ -39,11 +40,13 @@ def build(config: SamplingConfig, drain: Drain, siblings: Siblings | None = None
         drain: says when to end.
         siblings: the processes that serve beside this one; None if there are none.
     """
+    keep_freed_memory()
     channel = connect(config.catalog_address)
     catalog = Catalog(channel, config.fresh_s)
-    open_engine = engine_opener(ObjectStore(config.store_url), session_opener(config.threads), config.wanted_providers)
+    attempts = plan_attempts(config.wanted_providers, threads=config.threads, gpu=config.gpu_settings)
+    open_engine = engine_opener(ObjectStore(config.store_url), attempts)
     models = ModelRegistry(catalog, open_engine, config.max_models, config.model_memory_mb * _MIB)
-    scheduler = Scheduler(config.worker_count, config.batch_delay_ms / 1000)
+    scheduler = Scheduler(config.worker_count, config.batch_delay_ms / 1000, together=config.batch_requests)
     admission = Admission(config.max_wait_s, config.answer_memory_mb * _MIB, config.worker_count)
     ahead = min(config.worker_count + 1, _MAX_AHEAD)
     sampler = Sampler(models, catalog, scheduler, admission, ahead, drain)

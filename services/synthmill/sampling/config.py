@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from synthmill.runtime.config import MIB, ServiceConfig, setting
+from synthmill.runtime.config import MIB, ProcessesConfig, setting
 from synthmill.runtime.errors import InvalidField
 from synthmill.sampling.attempts import default_workers
 from synthmill.sampling.gpu_options import PRECISIONS, GpuSettings
@@ -13,22 +13,26 @@ from synthmill.sampling.providers import KNOWN, PREFERENCE, TENSORRT
 
 
 @dataclasses.dataclass(frozen=True)
-class SamplingConfig(ServiceConfig):
+class SamplingConfig(ProcessesConfig):
     """Settings of the sampling service."""
 
     service: ClassVar[str] = "sampling"
 
     providers: str = setting(",".join(PREFERENCE), "execution providers in order of preference, with commas")
     threads: int = setting(1, "CPU threads for one batch; 0 means one per core")
-    workers: int = setting(0, "batches that are computed at the same time; 0 means one per core, or 3 on a GPU")
+    workers: int = setting(
+        0, "batches computed at the same time, by all processes together; 0 means one per core, or 3 on a GPU"
+    )
     gpu: int = setting(0, "number of the GPU that models run on")
     gpu_memory_mb: int = setting(0, "GPU memory for the weights and batches of one model, in MiB; 0 means no limit")
     gpu_precision: str = setting("float32", "least precision on a GPU: " + ", ".join(PRECISIONS))
     cuda_graphs: bool = setting(True, "whether batches are replayed as CUDA graphs where a model allows it")
-    max_models: int = setting(16, "model versions kept in memory; the one unused for longest makes room")
-    model_memory_mb: int = setting(4096, "memory for model versions, in MiB; the one unused for longest makes room")
+    max_models: int = setting(16, "model versions each process keeps; the one unused for longest makes room")
+    model_memory_mb: int = setting(
+        4096, "memory for model versions, of all processes, in MiB; the one unused for longest makes room"
+    )
     max_wait_s: float = setting(1.0, "a request that would wait for longer is refused as overload, in seconds")
-    answer_memory_mb: int = setting(512, "memory for answers and for chunks of streams under way, in MiB")
+    answer_memory_mb: int = setting(512, "memory for answers and chunks of streams under way, of all processes, in MiB")
     batch_delay_ms: float = setting(0.0, "how long a few small requests wait for others to share a batch, in ms")
     batch_requests: bool = setting(True, "whether small requests share batches; if not, each is computed on its own")
     fresh_s: float = setting(1.0, "how long an answer of the catalog is believed, in seconds")
@@ -75,3 +79,13 @@ class SamplingConfig(ServiceConfig):
         """How a GPU is used."""
         cache = self.folder / "tensorrt"
         return GpuSettings(self.gpu, self.gpu_memory_mb * MIB, self.gpu_precision, self.cuda_graphs, cache)
+
+    def share(self, number: int) -> Self:
+        """Returns the settings of one of the processes: workers and memory are divided among them."""
+        divided = {
+            "workers": self.worker_count,
+            "model_memory_mb": self.model_memory_mb,
+            "answer_memory_mb": self.answer_memory_mb,
+        }
+        parts = {name: self.part(total, number) for name, total in divided.items()}
+        return dataclasses.replace(super().share(number), **parts)

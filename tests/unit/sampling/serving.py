@@ -25,7 +25,7 @@ from synthmill.runtime.drain import Drain
 from synthmill.runtime.errors import NotFound, SynthmillError, Unavailable
 from synthmill.runtime.status import from_rpc_error
 from synthmill.runtime.store import ObjectStore
-from synthmill.sampling.__main__ import build
+from synthmill.sampling.assembly import build
 from synthmill.sampling.attempts import plan_attempts
 from synthmill.sampling.config import SamplingConfig
 from synthmill.sampling.engine import Engine

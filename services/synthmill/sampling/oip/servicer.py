@@ -41,17 +41,17 @@ class InferenceServicer:
         catalog: knows the others.
         sampler: makes the samples.
         drain: says when to end streams.
-        system_shared_memory: whether clients may pass tensors through shared memory.
+        regions: the shared memory that clients pass tensors through.
     """
 
     def __init__(
-        self, models: ModelRegistry, catalog: Catalog, sampler: Sampler, drain: Drain, *, system_shared_memory: bool
+        self, models: ModelRegistry, catalog: Catalog, sampler: Sampler, drain: Drain, regions: Regions
     ) -> None:
         statistics = Statistics()
         self._drain = drain
-        self._regions = Regions(system_shared_memory)
+        self._regions = regions
         self._repository = Repository(models, catalog, statistics)
-        self._inference = Inference(models, sampler, self._regions, statistics)
+        self._inference = Inference(models, sampler, regions, statistics)
 
     async def ServerLive(self, request: pb.ServerLiveRequest, context: Context) -> pb.ServerLiveResponse:
         return pb.ServerLiveResponse(live=True)
@@ -158,6 +158,7 @@ def add_to_server(servicer: InferenceServicer, server: grpc.aio.Server) -> None:
         request = GetMessageClass(method.input_type)
         handlers[method.name] = make(getattr(servicer, method.name), request.FromString, _serialise)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE_NAME, handlers),))
+    server.add_registered_method_handlers(SERVICE_NAME, handlers)
 
 
 def _serialise(response: Message | bytes) -> bytes:

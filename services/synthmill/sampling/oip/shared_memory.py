@@ -13,6 +13,7 @@ import stat
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from synthmill.runtime.errors import (
     AlreadyExists,
@@ -22,6 +23,9 @@ from synthmill.runtime.errors import (
     PermissionDenied,
     ResourceExhausted,
 )
+
+if TYPE_CHECKING:
+    from synthmill.sampling.oip.region_folder import RegionFolder
 
 Buffer = bytes | memoryview
 
@@ -42,15 +46,28 @@ class Region:
         key: name of the object.
         offset: where in the object it begins, in bytes.
         byte_size: its size.
-        descriptor: of the object's file, opened for reading and writing; belongs to the region from now on.
     """
 
-    def __init__(self, key: str, offset: int, byte_size: int, descriptor: int) -> None:
+    def __init__(self, key: str, offset: int, byte_size: int) -> None:
         self.key = key
         self.offset = offset
         self.byte_size = byte_size
-        self._descriptor = descriptor
-        weakref.finalize(self, os.close, descriptor)
+        self._descriptor = -1
+
+    def open(self, *, whole: bool = False) -> None:
+        """Opens the object, if that has not been done; it can be read and written from then on.
+
+        Args:
+            whole: whether the object must have all of the region by now.
+
+        Raises:
+            InvalidField: the key is malformed, or the object is too small.
+            NotFound: there is no such object.
+            PermissionDenied: the service may not read and write it.
+        """
+        if self._descriptor < 0:
+            self._descriptor = _open(self.key, self.offset, self.byte_size if whole else 0)
+            weakref.finalize(self, os.close, self._descriptor)
 
     def read(self, offset: int, size: int) -> bytes:
         """Returns bytes of it; offset and size must lie in it.
@@ -120,11 +137,12 @@ class Regions:
 
     Args:
         enabled: whether clients may use shared memory at all.
+        table: where they are kept: in memory, or where the other processes of the service find them, too.
     """
 
-    def __init__(self, enabled: bool) -> None:
+    def __init__(self, enabled: bool, table: dict[str, Region] | RegionFolder) -> None:
         self.enabled = enabled
-        self._regions: dict[str, Region] = {}
+        self._table = table
 
     def register(self, name: str, key: str, offset: int, byte_size: int) -> None:
         """Makes a region known under a name.
@@ -142,11 +160,15 @@ class Regions:
             raise InvalidField("name", name, f"1 to {_MAX_NAME} characters")
         if byte_size < 1:
             raise InvalidField("byte_size", byte_size, "at least 1")
-        if name in self._regions:
-            raise AlreadyExists(f"a region {name!r} is registered already; unregister it first", name=name)
-        if len(self._regions) >= MAX_REGIONS:
+        taken = AlreadyExists(f"a region {name!r} is registered already; unregister it first", name=name)
+        if name in self._table:
+            raise taken
+        if len(self._table) >= MAX_REGIONS:
             raise ResourceExhausted(f"{MAX_REGIONS} regions are registered; unregister some first")
-        self._regions[name] = Region(key, offset, byte_size, _open(key, offset, byte_size))
+        region = Region(key, offset, byte_size)
+        region.open(whole=True)
+        if self._table.setdefault(name, region) is not region:
+            raise taken
 
     def unregister(self, name: str) -> None:
         """Forgets a region, or all of them if the name is empty; whoever uses it now keeps it until they are done.
@@ -156,9 +178,9 @@ class Regions:
         """
         self._check_enabled()
         if name:
-            self._regions.pop(name, None)
+            self._table.pop(name, None)
         else:
-            self._regions.clear()
+            self._table.clear()
 
     def status(self, name: str) -> Mapping[str, Region]:
         """Returns a region, or all of them if the name is empty.
@@ -168,14 +190,14 @@ class Regions:
             NotFound: there is no such region.
         """
         self._check_enabled()
-        return {name: self._find(name)} if name else dict(self._regions)
+        return {name: self._find(name)} if name else self._table.copy()
 
     def place(self, name: str, offset: int, byte_size: int) -> Placement:
         """Returns part of a region.
 
         Raises:
             FailedPrecondition: shared memory is off.
-            NotFound: there is no such region.
+            NotFound: there is no such region, or its object has gone before this process has ever opened it.
             InvalidField: it leaves the region.
         """
         self._check_enabled()
@@ -185,11 +207,12 @@ class Regions:
         room = region.byte_size - offset
         if not 1 <= byte_size <= room:
             raise InvalidField("shared_memory_byte_size", byte_size, f"1 to {room} in region {name!r}")
+        region.open()
         return Placement(name, region, offset, byte_size)
 
     def _find(self, name: str) -> Region:
         try:
-            return self._regions[name]
+            return self._table[name]
         except KeyError:
             raise NotFound(f"no region {name!r} is registered", name=name) from None
 

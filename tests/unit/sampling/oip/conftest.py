@@ -15,7 +15,7 @@ from synthmill.runtime.calls import ObservedServer
 from synthmill.runtime.drain import Drain
 from synthmill.runtime.errors import NotFound
 from synthmill.runtime.store import ObjectStore
-from synthmill.sampling.__main__ import build
+from synthmill.sampling.assembly import build
 from synthmill.sampling.config import SamplingConfig
 from synthmill.v1 import catalog_service_pb2, catalog_service_pb2_grpc, model_pb2
 
