@@ -33,7 +33,9 @@ _BACKEND = (*_TRAINING, "onnx", "onnxruntime", "sqlalchemy", "fsspec", "promethe
 STARTS_WITHOUT = {
     "synthmill.catalog.__main__": _TRAINING,
     "synthmill.training.__main__": _TRAINING,
-    "synthmill.sampling.__main__": (*_TRAINING, "onnx", "synthmill.kinds"),
+    # Of several processes, the one that was started only looks after the others.
+    "synthmill.sampling.__main__": (*_TRAINING, "onnx", "onnxruntime", "numpy", "synthmill.kinds"),
+    "synthmill.sampling.assembly": (*_TRAINING, "onnx", "synthmill.kinds"),
     "synthmill.kinds.registry": _BACKEND,
     "synthmill.client": _BACKEND,
     "synthmill.cli.main": _BACKEND,

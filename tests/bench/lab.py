@@ -10,6 +10,7 @@ import dataclasses
 import os
 import shlex
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -104,14 +105,13 @@ class Lab:
         return resident_bytes(self.sampling_pid) / _MIB
 
     def batch_totals(self) -> dict[str, tuple[float, float]]:
-        """Returns the seconds that batches have taken so far, and their number, by batch size."""
+        """Returns the seconds that batches have taken so far in all processes, and their number, by batch size."""
         address = self.cluster.services["sampling"].metrics
         with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
             families = {family.name: family for family in text_string_to_metric_families(answer.read().decode())}
-        values = {
-            (sample.name.rpartition("_")[2], sample.labels["batch_size"]): sample.value
-            for sample in families["synthmill_sampling_batch_seconds"].samples
-        }
+        values: Counter[tuple[str, str]] = Counter()
+        for sample in families["synthmill_sampling_batch_seconds"].samples:
+            values[sample.name.rpartition("_")[2], sample.labels["batch_size"]] += sample.value
         return {size: (values["sum", size], values["count", size]) for kind, size in values if kind == "count"}
 
     def slowest_batch_s(self, before: dict[str, tuple[float, float]]) -> float:

@@ -29,9 +29,11 @@ from synthmill.client import Client
 
 DASHBOARD = Path(__file__).parents[3] / "deploy/grafana/sampling.json"
 PROMETHEUS = os.environ.get("SYNTHMILL_PROMETHEUS") or shutil.which("prometheus")
-SCRAPED_EVERY_S = 0.2
+SCRAPED_EVERY_S = 0.5
 WINDOW = "5s"
 GIVEN_BY_PROMETHEUS = {"instance", "job", "le"}
+# What only a service of several processes has.
+OF_SEVERAL = {"synthmill_process_up", "synthmill_process_restarts_total", "process"}
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
 
 
@@ -68,15 +70,28 @@ def grouped_by(query: str) -> set[str]:
     return {label.strip() for group in re.findall(r"\bby\s*\(([^)]*)\)", query) for label in group.split(",")}
 
 
+@pytest.fixture(scope="module", params=[1, 2], ids=["one-process", "two-processes"])
+def processes(request) -> int:
+    """Number of processes that serve."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def service(tmp_path_factory) -> Iterator[tuple[Client, str]]:
+def missing(processes) -> set[str]:
+    """Metrics and labels that such a service has no use for."""
+    return OF_SEVERAL if processes == 1 else set()
+
+
+@pytest.fixture(scope="module")
+def service(processes, tmp_path_factory) -> Iterator[tuple[Client, str]]:
     """Runs a sampling service and returns a client and where its metrics are."""
     folder = tmp_path_factory.mktemp("dashboard")
     onnx.save(dense_generator(size=32, finished=False), folder / "dense.onnx")
-    flags = {"sampling": ["--metrics-port", "0"]}
+    flags = {"sampling": ["--metrics-port", "0", "--processes", str(processes)]}
     with running_services(folder, "catalog", "sampling", flags=flags) as cluster, client_of(cluster) as client:
         job = client.catalog.import_model("dense", folder / "dense.onnx", kind="image", parameters={"range": [-1, 1]})
         client.jobs.wait(job.name)
+        client.sampling.load_model("dense")
         yield client, cluster.services["sampling"].metrics
 
 
@@ -99,23 +114,27 @@ def use(client: Client) -> None:
         next(batches)
 
 
-def test_every_metric_asked_for_is_exposed(exposed):
+def test_every_metric_asked_for_is_exposed(exposed, missing):
     asked = {name for query in queries() for name, _ in metrics_of(query)}
     assert len(asked) > 15
-    assert asked <= exposed.names
+    assert asked - missing <= exposed.names
 
 
-def test_every_label_asked_for_is_there(exposed):
+def test_every_label_asked_for_is_there(exposed, missing):
     checked = set()
     for query in queries():
         for name, labels in metrics_of(query):
             if name in exposed.labels:
-                assert (query, (labels | grouped_by(query)) - exposed.labels[name] - GIVEN_BY_PROMETHEUS) == (
-                    query,
-                    set(),
-                )
+                asked = (labels | grouped_by(query)) - missing - GIVEN_BY_PROMETHEUS
+                assert (query, asked - exposed.labels[name]) == (query, set())
                 checked.add(name)
     assert {"synthmill_sampling_samples_total", "synthmill_sampling_batch_seconds_sum"} <= checked
+
+
+def test_every_query_adds_processes_up():
+    for query in queries():
+        for name, _ in metrics_of(query):
+            assert re.search(rf"\b(sum|max|count)\b[^()]*(by \([^)]*\) )?\((rate|increase)?\(?{name}\b", query), query
 
 
 def test_panels_are_complete_and_do_not_overlap():
@@ -137,7 +156,7 @@ def test_panels_are_complete_and_do_not_overlap():
 @pytest.mark.skipif(
     not PROMETHEUS, reason="no prometheus here: apt-get install prometheus, or SYNTHMILL_PROMETHEUS=PATH"
 )
-def test_prometheus_answers_every_query(service, exposed, tmp_path):
+def test_prometheus_answers_every_query(service, exposed, processes, tmp_path):
     client, address = service
     with running_prometheus(address, tmp_path) as url:
         end = time.monotonic() + 4
@@ -147,9 +166,16 @@ def test_prometheus_answers_every_query(service, exposed, tmp_path):
         for query in queries():
             filled = query.replace("$instance", ".*").replace("$__rate_interval", WINDOW)
             result = ask(url, "query", query=filled)["result"]
+            told_apart = {series["metric"].get("process") for series in result}
+            assert len(told_apart) <= 1 or (processes > 1 and "process" in grouped_by(query)), query
             if all(name in exposed.labels for name, _ in metrics_of(query)):
                 assert (query, len(result) > 0) == (query, True)
                 assert not all(math.isnan(float(series["value"][1])) for series in result), query
+        for title in ("Models in memory", "Execution providers"):
+            (panel,) = [panel for panel in panels() if panel["title"] == title]
+            filled = panel["targets"][0]["expr"].replace("$instance", ".*")
+            # Once, in however many processes it is.
+            assert [series["value"][1] for series in ask(url, "query", query=filled)["result"]] == ["1"]
 
 
 @contextlib.contextmanager

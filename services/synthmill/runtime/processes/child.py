@@ -20,7 +20,7 @@ from pathlib import Path
 from synthmill.runtime.config import ProcessesConfig, load_config, to_flags
 from synthmill.runtime.logs import set_up_logging
 from synthmill.runtime.places import load, place_of
-from synthmill.runtime.processes.metrics import METRICS, exposition
+from synthmill.runtime.processes.metrics import METRICS, told
 from synthmill.runtime.processes.siblings import Siblings
 from synthmill.runtime.service import run_in_loop, serve
 
@@ -77,7 +77,7 @@ def main() -> None:
     config = load_config(load(order.config), order.flags, {})
     set_up_logging(config.service, config.log_level, process=str(order.number))
     siblings = Siblings(folder, order.number, order.count)
-    siblings.add(METRICS, exposition)
+    siblings.add(METRICS, told)
     run_in_loop(serve(config, functools.partial(load(order.build), siblings=siblings), siblings))
 
 

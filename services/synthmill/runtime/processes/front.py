@@ -112,13 +112,13 @@ async def _keep(keepers: Sequence[Keeper], on_serving: Callable[[], None]) -> No
     await asyncio.gather(*(keeper.keep() for keeper in keepers))
 
 
-def _fetcher(folder: Path, count: int) -> Callable[[], Mapping[str, str]]:
+def _fetcher(folder: Path, count: int) -> Callable[[], Mapping[str, bytes]]:
     """Returns what asks the processes for their metrics, for the threads that serve metrics."""
     loop = asyncio.get_running_loop()
 
-    def fetch() -> Mapping[str, str]:
+    def fetch() -> Mapping[str, bytes]:
         asked = ask_all(folder, range(count), METRICS, timeout_s=_METRICS_WITHIN_S)
-        pages = asyncio.run_coroutine_threadsafe(asked, loop).result(2 * _METRICS_WITHIN_S)
-        return {str(number): page.decode() for number, page in pages.items()}
+        found = asyncio.run_coroutine_threadsafe(asked, loop).result(2 * _METRICS_WITHIN_S)
+        return {str(number): dumped for number, dumped in found.items()}
 
     return fetch

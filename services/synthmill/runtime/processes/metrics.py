@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterable, Mapping
 
-from prometheus_client import REGISTRY, Metric
-from prometheus_client.openmetrics.exposition import generate_latest
-from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from prometheus_client import REGISTRY, CollectorRegistry, Metric
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 METRICS = "/synthmill.runtime.Process/Metrics"
 LABEL = "process"
 
 
-async def exposition() -> bytes:
-    """Returns the metrics of this process, as OpenMetrics has them: there, a counter and its `_created` are one."""
-    return await asyncio.to_thread(generate_latest, REGISTRY)
+async def told() -> bytes:
+    """Returns the metrics of this process, for `MergedMetrics`."""
+    return await asyncio.to_thread(dump, REGISTRY)
 
 
-def merge(pages: Mapping[str, str]) -> list[Metric]:
+def dump(registry: CollectorRegistry) -> bytes:
+    """Returns metrics as JSON.
+
+    Prometheus' own text would do, but reading it takes ten times as long.
+    """
+    families = [
+        [family.name, family.documentation, family.type, family.unit, [sample[:3] for sample in family.samples]]
+        for family in registry.collect()
+    ]
+    return json.dumps(families).encode()
+
+
+def merge(dumps: Mapping[str, bytes]) -> list[Metric]:
     """Returns the metrics of several processes, each series with the label `process`.
 
     Args:
-        pages: what each process tells, by its label.
+        dumps: what each process tells, by its label.
     """
     merged: dict[str, Metric] = {}
-    for process, page in pages.items():
-        for family in text_string_to_metric_families(page):
-            whole = merged.setdefault(family.name, Metric(family.name, family.documentation, family.type, family.unit))
-            whole.samples += [sample._replace(labels={**sample.labels, LABEL: process}) for sample in family.samples]
+    for process, dumped in dumps.items():
+        for name, *described, samples in json.loads(dumped):
+            family = merged.setdefault(name, Metric(name, *described))
+            family.samples += [Sample(series, {**labels, LABEL: process}, value) for series, labels, value in samples]
     return list(merged.values())
 
 
@@ -40,7 +52,7 @@ class MergedMetrics(Collector):
         fetch: returns what each process tells, by its label; those that are not there are left out.
     """
 
-    def __init__(self, fetch: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(self, fetch: Callable[[], Mapping[str, bytes]]) -> None:
         self._fetch = fetch
 
     def collect(self) -> Iterable[Metric]:

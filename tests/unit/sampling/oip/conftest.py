@@ -14,6 +14,7 @@ from unit.sampling.oip.models import models_in
 from synthmill.runtime.calls import ObservedServer
 from synthmill.runtime.drain import Drain
 from synthmill.runtime.errors import NotFound
+from synthmill.runtime.processes.siblings import Siblings
 from synthmill.runtime.store import ObjectStore
 from synthmill.sampling.assembly import build
 from synthmill.sampling.config import SamplingConfig
@@ -50,8 +51,8 @@ class Service:
 
 
 @contextlib.asynccontextmanager
-async def running(folder, **settings) -> AsyncIterator[Service]:
-    """Runs the service for the length of an async with block."""
+async def running(folder, siblings: Siblings | None = None, **settings) -> AsyncIterator[Service]:
+    """Runs the service for the length of an async with block; what siblings would know lies in their folder."""
     catalog = grpc.aio.server()
     port = catalog.add_insecure_port("127.0.0.1:0")
     config = SamplingConfig(store=str(folder), catalog_address=f"127.0.0.1:{port}", port=0, **settings)
@@ -59,7 +60,7 @@ async def running(folder, **settings) -> AsyncIterator[Service]:
     catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(servicer, ObservedServer(catalog, "catalog", Drain()))
     await catalog.start()
     drain = Drain()
-    assembly = build(config, drain)
+    assembly = build(config, drain, siblings)
     server = grpc.aio.server()
     for mount in assembly.mounts:
         mount.add(mount.servicer, ObservedServer(server, "sampling", drain))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from multiprocessing import shared_memory
 from pathlib import Path
 
 import numpy as np
 import pytest
-from unit.sampling.oip.calls import arrays, infer_request, set_parameters
+from unit.sampling.oip.calls import Calls, arrays, infer_request, set_parameters
+from unit.sampling.oip.conftest import running
 
 from synthmill.runtime.errors import (
     AlreadyExists,
@@ -21,9 +22,19 @@ from synthmill.runtime.errors import (
     PermissionDenied,
     SynthmillError,
 )
+from synthmill.runtime.processes.siblings import Siblings
 
 SIZE = 1 << 16
 COUNT = 100
+
+
+@pytest.fixture(scope="module", params=["alone", "among-siblings"])
+async def calls(request, tmp_path_factory) -> AsyncIterator[Calls]:
+    """Calls to a service that keeps regions in memory, and to one that keeps them where siblings find them."""
+    folder = tmp_path_factory.mktemp("oip")
+    siblings = Siblings(folder, 0, 1) if request.param == "among-siblings" else None
+    async with running(folder, siblings, system_shared_memory=True) as service:
+        yield service.calls
 
 
 @pytest.fixture
@@ -244,7 +255,7 @@ async def test_files_of_regions_are_closed(calls, memory):
         await register(calls, f"many-{number}", memory.name)
         with contextlib.suppress(SynthmillError):
             await register(calls, f"bad-{number}", memory.name, 0, SIZE * 2)
-    assert len(os.listdir("/proc/self/fd")) >= before + 15
+        await calls.send("ModelInfer", placed(f"many-{number}", COUNT * 16, count=COUNT))
     await calls.unary("SystemSharedMemoryUnregister")
     assert len(os.listdir("/proc/self/fd")) <= before + 2
 
