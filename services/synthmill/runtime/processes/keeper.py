@@ -115,4 +115,7 @@ class Keeper:
 
 
 def _described(status: int) -> str:
-    return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"has ended with status {status}"
+    if status >= 0:
+        return f"has ended with status {status}"
+    names = {number.value: number.name for number in signal.Signals}
+    return f"was ended by {names.get(-status, f'signal {-status}')}"
