@@ -49,12 +49,12 @@ class Feed:
         share = batch_size // fabric.world_size
         self._rows = slice(fabric.global_rank * share, (fabric.global_rank + 1) * share)
 
-    def step_input(self, step: int) -> StepInput:
-        """Returns what a step, from 0, is given: a pure function of seed and step."""
+    def step_input(self, step: int, progress: float) -> StepInput:
+        """Returns what a step, from 0, is given: a pure function of seed, step and progress, in [0, 1)."""
         start = step * self._batches_per_step
         batches = [self._batch(number) for number in range(start, start + self._batches_per_step)]
         draws = Draws(self._seed, step, self._rows, self._batch_size, self._fabric.device)
-        return StepInput(step, batches, draws)
+        return StepInput(step, progress, batches, draws)
 
     def _batch(self, number: int) -> Batch:
         rows = self._order.take(number * self._batch_size, self._batch_size)[self._rows]
@@ -115,7 +115,7 @@ def run_loop(run: RunState, feed: Feed, total: int, *, saver: Saver, reporter: R
     try:
         while run.step < total:
             check()
-            losses = run.family.train_step(feed.step_input(run.step))
+            losses = run.family.train_step(feed.step_input(run.step, run.step / total))
             run.ema.update(run.step)
             values = {name: loss.item() for name, loss in losses.items()}
             run.history.add(run.step, values)

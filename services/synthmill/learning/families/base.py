@@ -39,11 +39,13 @@ class StepInput:
 
     Attributes:
         step: its number, from 0.
+        progress: share of the run that is done, in [0, 1); schedules are functions of it.
         batches: records, as many batches as `Family.batches_per_step`.
         draws: its random numbers.
     """
 
     step: int
+    progress: float
     batches: list[Batch]
     draws: Draws
 
