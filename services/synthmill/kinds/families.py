@@ -18,7 +18,11 @@ class TrainingParameters(HyperParameters):
     steps: int = parameter(3000, "training steps", minimum=1, maximum=100_000_000)
     batch_size: int = parameter(64, "records in a step, over all devices", minimum=2, maximum=65_536)
     learning_rate: float = parameter(1e-3, "Adam's learning rate", above=0.0, maximum=1.0)
-    balance_classes: bool = parameter(True, "draw every class equally often, however rare it is")
+    class_weights: str = parameter(
+        "balanced",
+        "how often each class is drawn: balanced, natural (as in the records), square_root (between them), "
+        "or a number per class with commas between",
+    )
     ema_decay: float = parameter(
         0.999, "share that the averaged weights keep in a step, less in the first ones", minimum=0.0, maximum=0.999999
     )

@@ -106,7 +106,7 @@ def _resume(run: RunState, folder: Path) -> None:
 
 def _feed(task: TrainingTask, kind: Kind, columns: Columns, run: RunState) -> Feed:
     family = run.family
-    order = make_order(columns, task.seed, len(task.labels), family.parameters.balance_classes)
+    order = make_order(columns, task.seed, len(task.labels), family.parameters.class_weights)
     return Feed(
         family.fabric,
         kind.learning(),

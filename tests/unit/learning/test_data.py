@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from synthmill.learning.data import Order, load, make_order, open_columns
-from synthmill.runtime.errors import BadData
+from synthmill.runtime.errors import BadData, InvalidField
 
 EXPECTED = {"image": (np.dtype(np.uint8), (2, 2, 1))}
 
@@ -44,7 +44,7 @@ def test_seeds_give_different_streams():
 def test_rare_classes_come_as_often_as_common_ones():
     labels = [0] * 95 + [1] * 4 + [3]
     given = columns(100, labels)
-    rows = make_order(given, 0, 4, balance_classes=True).take(0, 300)
+    rows = make_order(given, 0, 4, "balanced").take(0, 300)
     assert np.bincount(given["label"][rows], minlength=4).tolist() == [100, 100, 0, 100]
     assert len(set(rows[given["label"][rows] == 0])) == 95
 
@@ -52,8 +52,32 @@ def test_rare_classes_come_as_often_as_common_ones():
 def test_without_balance_classes_come_as_they_are():
     labels = [0] * 9 + [1]
     given = columns(10, labels)
-    rows = make_order(given, 0, 2, balance_classes=False).take(0, 100)
+    rows = make_order(given, 0, 2, "natural").take(0, 100)
     assert np.bincount(given["label"][rows]).tolist() == [90, 10]
+
+
+@pytest.mark.parametrize(
+    ("class_weights", "expected"),
+    [("3,0,1,1", [3 / 5, 0, 1 / 5, 1 / 5]), ("square_root", [9 / 14, 4 / 14, 0, 1 / 14])],
+)
+def test_weights_say_how_often_a_class_comes(class_weights, expected):
+    labels = [0] * 81 + [1] * 16 + [3] if class_weights == "square_root" else [0] * 8 + [1] * 2 + [2] * 3 + [3]
+    given = columns(len(labels), labels)
+    rows = make_order(given, 0, 4, class_weights).take(0, 20_000)
+    np.testing.assert_allclose(np.bincount(given["label"][rows], minlength=4) / 20_000, expected, atol=0.01)
+
+
+def test_a_weighted_stream_does_not_depend_on_how_it_is_read():
+    given = columns(12, [0] * 8 + [1] * 4)
+    whole = make_order(given, 3, 2, "1,5").take(0, 9000)
+    order = make_order(given, 3, 2, "1,5")
+    assert (np.concatenate([order.take(start, 100) for start in range(8900, -1, -100)][::-1]) == whole).all()
+
+
+@pytest.mark.parametrize("class_weights", ["", "even", "1,2", "1,2,3,4", "1,nan,1", "1,-1,1", "0,0,5"])
+def test_weights_that_fit_no_classes_are_refused(class_weights):
+    with pytest.raises(InvalidField, match="class_weights"):
+        make_order(columns(4, [0, 0, 1, 1]), 0, 3, class_weights)
 
 
 def test_load_keeps_the_order_of_rows_and_repeats_them(tmp_path):

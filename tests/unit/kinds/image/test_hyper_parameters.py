@@ -35,13 +35,13 @@ def test_little_data_are_augmented_unless_a_pixel_is_much(side, records, policy)
 
 
 def test_given_values_are_kept():
-    given = {"steps": "7", "width": 9, "diff_augment": "translation+cutout", "balance_classes": "false"}
+    given = {"steps": "7", "width": 9, "diff_augment": "translation+cutout", "class_weights": "natural"}
     resolved = resolve("image", "gan", given, schema(8, 8))
     assert {name: resolved[name] for name in given} == {
         "steps": 7,
         "width": 9,
         "diff_augment": "translation+cutout",
-        "balance_classes": False,
+        "class_weights": "natural",
     }
 
 
