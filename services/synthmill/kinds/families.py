@@ -18,6 +18,9 @@ class TrainingParameters(HyperParameters):
     steps: int = parameter(3000, "training steps", minimum=1, maximum=100_000_000)
     batch_size: int = parameter(64, "records in a step, over all devices", minimum=2, maximum=65_536)
     learning_rate: float = parameter(1e-3, "Adam's learning rate", above=0.0, maximum=1.0)
+    decay_start: float = parameter(
+        0.5, "share of the run after which the learning rate falls to zero; 1 never lets it", minimum=0.0, maximum=1.0
+    )
     class_weights: str = parameter(
         "balanced",
         "how often each class is drawn: balanced, natural (as in the records), square_root (between them), "
@@ -43,6 +46,18 @@ class AdversarialParameters(TrainingParameters):
     r2_weight: float = parameter(0.0, "gamma of the gradient penalty on generated records", minimum=0.0, maximum=1e4)
     penalty_interval: int = parameter(8, "steps from one gradient penalty to the next", minimum=1, maximum=1000)
     diff_augment: str = parameter("none", "differentiable augmentation of what the discriminator sees")
+    augment_target: float = parameter(
+        0.6,
+        "mean sign of the real records' logits above which more of them are augmented; 0 augments all of them",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    warm_start: float = parameter(
+        0.0,
+        "share of the run in which both networks are first trained as a variational autoencoder",
+        minimum=0.0,
+        maximum=0.9,
+    )
 
 
 @dataclasses.dataclass(frozen=True)

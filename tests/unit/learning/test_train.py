@@ -66,13 +66,23 @@ def test_a_run_makes_a_model_and_does_so_again_after_interruptions(tmp_path, mak
 
 @pytest.mark.parametrize("objective", ["non_saturating", "relativistic"])
 def test_penalties_and_several_discriminator_steps_resume_too(tmp_path, objective):
-    parameters = {"r1_weight": 0.1, "r2_weight": 0.1, "penalty_interval": 3, "discriminator_steps": 2}
+    parameters = {
+        "r1_weight": 0.1,
+        "r2_weight": 0.1,
+        "penalty_interval": 3,
+        "discriminator_steps": 2,
+        "warm_start": 0.25,
+    }
     task = digits_task(tmp_path / "data", objective=objective, diff_augment="translation+cutout", **parameters)
     result = train(task, tmp_path / "whole", machine=MACHINE)
     with pytest.raises(Cancelled):
         train(task, tmp_path / "broken", machine=MACHINE, check=StopAfter(7))
     assert learned(train(task, tmp_path / "broken", machine=MACHINE)) == learned(result)
-    assert result.artifacts["history.csv"].read_text().startswith("step,discriminator,r1,r2,generator\n1,")
+    assert (
+        result.artifacts["history.csv"]
+        .read_text()
+        .startswith("step,reconstruction,divergence,discriminator,r1,r2,generator\n1,")
+    )
 
 
 def test_a_run_that_is_killed_goes_on_as_if_it_had_not_been(tmp_path):
@@ -127,13 +137,17 @@ def test_seed_decides_everything(tmp_path):
 def test_progress_goes_up_to_the_end_and_shows_pictures(tmp_path):
     machine = dataclasses.replace(MACHINE, picture_interval_s=0.0)
     seen = []
-    train(digits_task(tmp_path / "data"), tmp_path / "scratch", machine=machine, progress=seen.append)
+    task = digits_task(tmp_path / "data", warm_start=0.25)
+    train(task, tmp_path / "scratch", machine=machine, progress=seen.append)
     *training, exporting = seen
     assert [progress.step for progress in training] == list(range(1, 13))
     assert {progress.total for progress in seen} == {12}
     assert {progress.phase for progress in training} == {"training"}
     assert exporting.phase == "exporting"
-    assert all(set(progress.metrics) == {"generator", "discriminator"} for progress in training)
+    assert [set(progress.metrics) for progress in training] == [
+        *[{"reconstruction", "divergence"}] * 3,
+        *[{"generator", "discriminator"}] * 9,
+    ]
     assert all(progress.rate > 0 for progress in training)
     assert training[0].eta_s > 0
     assert training[-1].eta_s == 0

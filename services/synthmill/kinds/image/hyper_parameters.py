@@ -12,18 +12,27 @@ from synthmill.kinds.families import AdversarialParameters, VariationalParameter
 from synthmill.kinds.image.schema import shape_of
 from synthmill.runtime.errors import FailedPrecondition
 
-MIN_SIDE, MAX_SIDE = 8, 64
+MIN_SIDE, MAX_SIDE = 8, 128
 
 AUGMENT_POLICIES = ("auto", "none", "translation", "translation+cutout", "colour+translation+cutout")
 
 # Up to this side an image counts as small: one pixel is much of it, and a small network learns it.
 _SMALL_SIDE = 16
 
+# Channels of the finest level, by the longest side up to which they are used.
+_WIDTHS = ((_SMALL_SIDE, 32), (32, 48), (64, 32), (MAX_SIDE, 24))
+
 # From here on a discriminator does not learn its records by heart within the default number of steps.
 _MANY_RECORDS = 10_000
 
 _STEPS = "training steps; 0 chooses by the image's size"
-_WIDTH = "channels at full resolution, more at lower ones; 0 chooses by the image's size"
+_WIDTH = "channels of the generator's finest level, more at coarser ones; 0 chooses by the image's size"
+_OTHER_WIDTH = "channels of the {}'s finest level; 0 chooses by the width"
+
+
+def _width(default_of: str = "") -> int:
+    description = _OTHER_WIDTH.format(default_of) if default_of else _WIDTH
+    return parameter(0, description, minimum=0, maximum=1024)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +40,8 @@ class GanParameters(AdversarialParameters):
     """Hyper-parameters of an image GAN."""
 
     steps: int = parameter(0, _STEPS, minimum=0, maximum=100_000_000)
-    width: int = parameter(0, _WIDTH, minimum=0, maximum=1024)
+    width: int = _width()
+    discriminator_width: int = _width("discriminator")
     spectral_norm: bool = parameter(True, "bound the Lipschitz constant of the discriminator's layers")
     diff_augment: str = parameter(
         "auto",
@@ -40,13 +50,15 @@ class GanParameters(AdversarialParameters):
     )
 
     def resolve(self, schema: Schema, record_count: int = 0) -> Self:
-        small = _is_small(schema)
+        size = _size_of(schema)
         # Many records need no augmentation, and on a small image even a shift by one pixel does harm.
-        policy = "none" if small or record_count >= _MANY_RECORDS else "translation"
+        policy = "none" if size.is_small or record_count >= _MANY_RECORDS else "translation"
+        width = self.width or size.width
         return dataclasses.replace(
             self,
-            steps=self.steps or (4000 if small else 8000),
-            width=self.width or 32,
+            steps=self.steps or (4000 if size.is_small else 8000),
+            width=width,
+            discriminator_width=self.discriminator_width or (width if size.is_small else _two_thirds(width)),
             diff_augment=policy if self.diff_augment == "auto" else self.diff_augment,
         )
 
@@ -57,18 +69,33 @@ class VaeParameters(VariationalParameters):
 
     latent_size: int = parameter(16, "dimensions of the latent vector", minimum=1, maximum=1024)
     steps: int = parameter(0, _STEPS, minimum=0, maximum=100_000_000)
-    width: int = parameter(0, _WIDTH, minimum=0, maximum=1024)
+    width: int = _width()
+    encoder_width: int = _width("encoder")
 
     def resolve(self, schema: Schema, record_count: int = 0) -> Self:
-        small = _is_small(schema)
-        return dataclasses.replace(self, steps=self.steps or (3000 if small else 6000), width=self.width or 32)
+        size = _size_of(schema)
+        width = self.width or size.width
+        return dataclasses.replace(
+            self,
+            steps=self.steps or (3000 if size.is_small else 6000),
+            width=width,
+            encoder_width=self.encoder_width or (width if size.is_small else _two_thirds(width)),
+        )
 
 
 FAMILIES: Mapping[str, type[HyperParameters]] = MappingProxyType({"gan": GanParameters, "vae": VaeParameters})
 
 
-def _is_small(schema: Schema) -> bool:
-    """Returns whether images are small.
+@dataclasses.dataclass(frozen=True)
+class _Size:
+    """What the size of the images decides."""
+
+    is_small: bool
+    width: int
+
+
+def _size_of(schema: Schema) -> _Size:
+    """Returns what the size of the images decides.
 
     Raises:
         FailedPrecondition: they are smaller or larger than the networks are made for.
@@ -82,4 +109,10 @@ def _is_small(schema: Schema) -> bool:
             value=f"{height} x {width}",
             allowed=allowed,
         )
-    return max(height, width) <= _SMALL_SIDE
+    side = max(height, width)
+    return _Size(side <= _SMALL_SIDE, next(channels for limit, channels in _WIDTHS if side <= limit))
+
+
+def _two_thirds(width: int) -> int:
+    # Whole vectors of eight channels keep convolutions fast.
+    return max(1, width * 2 // 3 // 8 * 8 or width)

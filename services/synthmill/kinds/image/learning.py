@@ -11,7 +11,8 @@ from synthmill.kinds.base import Learning, Schema, load_weights
 from synthmill.kinds.image import augment, decode, pruning
 from synthmill.kinds.image.codec import COLUMN
 from synthmill.kinds.image.hyper_parameters import GanParameters, VaeParameters
-from synthmill.kinds.image.networks import Discriminator, Encoder, Generator, level_widths
+from synthmill.kinds.image.levels import level_widths
+from synthmill.kinds.image.networks import Discriminator, Encoder, Generator
 from synthmill.kinds.image.probe import Probe
 from synthmill.kinds.image.schema import shape_of
 
@@ -30,13 +31,19 @@ class ImageLearning(Learning):
 
     def generator(self, schema: Schema, label_count: int, parameters: GanParameters | VaeParameters) -> nn.Module:
         shape = shape_of(schema)
-        return Generator(shape, parameters.latent_size, level_widths(shape, parameters.width), label_count)
+        return Generator(shape, parameters.latent_size, level_widths(*shape[:2], parameters.width), label_count)
 
     def discriminator(self, schema: Schema, label_count: int, parameters: GanParameters) -> nn.Module:
-        return Discriminator(shape_of(schema), parameters.width, label_count, parameters.spectral_norm)
+        shape = shape_of(schema)
+        widths = level_widths(*shape[:2], parameters.discriminator_width)
+        # It is asked for as an encoder only in a warm start.
+        latent_size = parameters.latent_size if parameters.warm_start else 0
+        return Discriminator(shape, widths, label_count, parameters.spectral_norm, latent_size)
 
     def encoder(self, schema: Schema, label_count: int, parameters: VaeParameters) -> nn.Module:
-        return Encoder(shape_of(schema), parameters.latent_size, parameters.width, label_count)
+        shape = shape_of(schema)
+        widths = level_widths(*shape[:2], parameters.encoder_width)
+        return Encoder(shape, parameters.latent_size, widths, label_count)
 
     def reconstruction(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         return ((output - target) ** 2).flatten(1).sum(dim=1) / (2 * _PIXEL_DEVIATION**2)

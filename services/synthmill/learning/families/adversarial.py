@@ -7,10 +7,12 @@ from torch import nn
 
 from synthmill.kinds.base import Schema
 from synthmill.kinds.families import AdversarialParameters
+from synthmill.learning.families.augment_strength import AugmentStrength
 from synthmill.learning.families.base import GENERATOR, Batch, Family, Losses, StepInput
-from synthmill.learning.objectives import ADVERSARIAL, AdversarialLoss, gradient_penalty
+from synthmill.learning.objectives import ADVERSARIAL, AdversarialLoss, divergence_from_prior, gradient_penalty
 
 DISCRIMINATOR = "discriminator"
+STRENGTH = "augment_strength"
 
 
 class Adversarial(Family):
@@ -28,10 +30,14 @@ class Adversarial(Family):
         return ADVERSARIAL[self.parameters.objective]
 
     def build_modules(self, schema: Schema, label_count: int) -> dict[str, nn.Module]:
-        return {
-            GENERATOR: self.learning.generator(schema, label_count, self.parameters),
-            DISCRIMINATOR: self.learning.discriminator(schema, label_count, self.parameters),
+        given = self.parameters
+        modules = {
+            GENERATOR: self.learning.generator(schema, label_count, given),
+            DISCRIMINATOR: self.learning.discriminator(schema, label_count, given),
         }
+        if given.diff_augment != "none" and given.augment_target:
+            modules[STRENGTH] = AugmentStrength(given.augment_target)
+        return modules
 
     def build_optimizers(self) -> dict[str, torch.optim.Optimizer]:
         given = self.parameters
@@ -47,12 +53,34 @@ class Adversarial(Family):
         }
 
     def train_step(self, given: StepInput) -> Losses:
+        self.follow_schedule(given.progress)
+        if given.progress < self.parameters.warm_start:
+            return self._warm_up(given)
         losses: Losses = {}
         for batch in given.batches:
             fake = self._generate(batch, given)
             losses |= self._train_discriminator(batch, fake.detach(), given)
         # The last fakes serve twice: the generator meets the discriminator that has just learned from them.
         return losses | self._train_generator(batch, fake, given)
+
+    def _warm_up(self, given: StepInput) -> Losses:
+        """Trains both networks as the halves of a variational autoencoder, the discriminator as its encoder.
+
+        The game then begins between a generator that knows every class and a discriminator that tells records apart,
+        and no mode has to be found again (BAGAN, arXiv 1803.09655, section 3.2).
+        """
+        batch = given.batches[0]
+        noise = given.draws.normal(self.parameters.latent_size)
+        with self.fabric.autocast():
+            moments = self.modules[DISCRIMINATOR].encode(batch.x, batch.label)
+            mean, log_variance = (moment.float() for moment in moments)
+            output = self.modules[GENERATOR](mean + noise * torch.exp(0.5 * log_variance), batch.label).float()
+        losses = {
+            "reconstruction": self.learning.reconstruction(output, batch.x).mean(),
+            "divergence": divergence_from_prior(mean, log_variance).sum(dim=1).mean(),
+        }
+        self.update(given.step, losses, GENERATOR, DISCRIMINATOR)
+        return losses
 
     def _train_discriminator(self, batch: Batch, fake: torch.Tensor, given: StepInput) -> Losses:
         real, fake = self._augment(batch.x, given), self._augment(fake, given)
@@ -62,6 +90,9 @@ class Adversarial(Family):
         if given.step % self.parameters.penalty_interval == 0:
             losses |= self._penalties(real, fake, batch.label)
         self.update(given.step, losses, DISCRIMINATOR)
+        if STRENGTH in self.modules:
+            sign = self.fabric.all_reduce(real_logits.detach().sign().mean())
+            self.modules[STRENGTH].follow(sign, given.progress)
         return losses
 
     def _penalties(self, real: torch.Tensor, fake: torch.Tensor, label: torch.Tensor | None) -> Losses:
@@ -93,5 +124,11 @@ class Adversarial(Family):
             return self.modules[DISCRIMINATOR](x, label).float()
 
     def _augment(self, x: torch.Tensor, given: StepInput) -> torch.Tensor:
+        if self.parameters.diff_augment == "none":
+            return x
         draws = given.draws.uniform(self.learning.augment_draws)
-        return self.learning.augment(x, self.parameters.diff_augment, draws)
+        augmented = self.learning.augment(x, self.parameters.diff_augment, draws)
+        if STRENGTH not in self.modules:
+            return augmented
+        chosen = given.draws.uniform(1) < self.modules[STRENGTH].share
+        return torch.where(chosen.view(-1, *[1] * (x.dim() - 1)), augmented, x)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from lightning_fabric import Fabric
@@ -13,6 +13,7 @@ from torch import nn
 from synthmill.kinds.base import HyperParameters, Learning, Schema
 from synthmill.learning.draws import Draws
 from synthmill.learning.guard import require_finite
+from synthmill.learning.schedules import rate_factor
 
 GENERATOR = "generator"
 
@@ -96,24 +97,34 @@ class Family(ABC):
             Diverged: a loss or a gradient is not finite; nothing was updated with it.
         """
 
-    def update(self, step: int, losses: Losses, optimizer: str) -> None:
-        """Minimises the sum of losses over an optimiser's parameters, on all devices alike.
+    def follow_schedule(self, progress: float) -> None:
+        """Gives every optimiser the learning rate that belongs to a share of the run."""
+        factor = rate_factor(progress, self.parameters.decay_start)
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = factor * group.setdefault("initial_lr", group["lr"])
+
+    def update(self, step: int, losses: Losses, *optimizers: str) -> None:
+        """Minimises the sum of losses over the parameters of some optimisers, on all devices alike.
 
         Raises:
             Diverged: a loss or a gradient is not finite.
         """
         require_finite(step, {f"loss of {name}": loss for name, loss in losses.items()})
-        self.optimizers[optimizer].zero_grad(set_to_none=True)
+        for name in optimizers:
+            self.optimizers[name].zero_grad(set_to_none=True)
         sum(losses.values()).backward()
-        gradients = {f"gradient of {name}": p.grad for name, p in self._parameters(optimizer) if p.grad is not None}
+        gradients = {f"gradient of {name}": p.grad for name, p in self._parameters(optimizers) if p.grad is not None}
         if self.fabric.world_size > 1:
             for gradient in gradients.values():
                 gradient.copy_(self.fabric.all_reduce(gradient, reduce_op="mean"))
         require_finite(step, gradients)
-        self.optimizers[optimizer].step()
+        for name in optimizers:
+            self.optimizers[name].step()
 
-    def _parameters(self, optimizer: str) -> Iterator[tuple[str, nn.Parameter]]:
-        own = {id(parameter) for group in self.optimizers[optimizer].param_groups for parameter in group["params"]}
+    def _parameters(self, optimizers: Iterable[str]) -> Iterator[tuple[str, nn.Parameter]]:
+        groups = [group for name in optimizers for group in self.optimizers[name].param_groups]
+        own = {id(parameter) for group in groups for parameter in group["params"]}
         for module_name, module in self.modules.items():
             for name, parameter in module.named_parameters():
                 if id(parameter) in own:

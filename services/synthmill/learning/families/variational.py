@@ -30,6 +30,7 @@ class Variational(Family):
         return {_BOTH: torch.optim.Adam(parameters, lr=self.parameters.learning_rate, fused=True)}
 
     def train_step(self, given: StepInput) -> Losses:
+        self.follow_schedule(given.progress)
         (batch,) = given.batches
         noise = given.draws.normal(self.parameters.latent_size)
         with self.fabric.autocast():

@@ -1,4 +1,4 @@
-"""Networks fit images of every size from 8 to 64 pixels, and use what they are given."""
+"""Networks fit images of every size from 8 to 128 pixels, and use what they are given."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import itertools
 import pytest
 import torch
 
-from synthmill.kinds.image.networks import Discriminator, Encoder, Generator, level_widths, pyramid
+from synthmill.kinds.image.levels import level_widths, levels
+from synthmill.kinds.image.networks import Discriminator, Encoder, Generator
 
-SHAPES = [(8, 8, 1), (9, 15, 3), (16, 12, 3), (28, 28, 1), (32, 33, 3), (64, 8, 1), (63, 64, 3)]
+SHAPES = [(8, 8, 1), (9, 15, 3), (16, 12, 3), (28, 28, 1), (32, 33, 3), (64, 8, 1), (63, 64, 3), (128, 127, 3)]
 LATENT, WIDTH = 5, 4
 
 
@@ -20,10 +21,14 @@ def _seeded():
         yield
 
 
-@pytest.mark.parametrize("side", range(8, 65))
-def test_pyramid_halves_down_to_a_few_pixels(side):
-    sizes = pyramid(side, 8)
-    assert sizes[0] == (side, 8)
+def widths(shape: tuple[int, int, int]) -> list[int]:
+    return level_widths(*shape[:2], WIDTH)
+
+
+@pytest.mark.parametrize("side", range(8, 129))
+def test_levels_halve_down_to_a_few_pixels(side):
+    sizes = levels(side, 8)
+    assert sizes[0] == ((side, 8) if side <= 16 else ((side + 1) // 2, 4))
     assert 4 <= max(sizes[-1]) <= 7
     for (height, width), (lower, narrower) in itertools.pairwise(sizes):
         assert (lower, narrower) == (-(-height // 2), -(-width // 2))
@@ -34,26 +39,28 @@ def test_pyramid_halves_down_to_a_few_pixels(side):
 def test_every_size_fits(shape, label_count):
     height, width, channels = shape
     label = torch.tensor([0, 2]) if label_count else None
-    x = Generator(shape, LATENT, level_widths(shape, WIDTH), label_count)(torch.randn(2, LATENT), label)
+    x = Generator(shape, LATENT, widths(shape), label_count)(torch.randn(2, LATENT), label)
     assert x.shape == (2, channels, height, width)
     assert x.abs().max() <= 1
-    assert Discriminator(shape, WIDTH, label_count, True)(x, label).shape == (2,)
-    mean, log_variance = Encoder(shape, LATENT, WIDTH, label_count)(x, label)
-    assert mean.shape == log_variance.shape == (2, LATENT)
+    assert Discriminator(shape, widths(shape), label_count, True)(x, label).shape == (2,)
+    discriminator = Discriminator(shape, widths(shape), label_count, True, LATENT)
+    for encode in (Encoder(shape, LATENT, widths(shape), label_count), discriminator.encode):
+        mean, log_variance = encode(x, label)
+        assert mean.shape == log_variance.shape == (2, LATENT)
 
 
 def test_classes_make_a_difference_everywhere():
     shape, labels = (8, 8, 1), torch.tensor([0, 1])
     z, x = torch.randn(1, LATENT).expand(2, -1), torch.rand(1, 1, 8, 8).expand(2, -1, -1, -1)
-    image = Generator(shape, LATENT, level_widths(shape, WIDTH), 2).eval()(z, labels)
-    logit = Discriminator(shape, WIDTH, 2, False)(x, labels)
-    mean, _ = Encoder(shape, LATENT, WIDTH, 2)(x, labels)
+    image = Generator(shape, LATENT, widths(shape), 2).eval()(z, labels)
+    logit = Discriminator(shape, widths(shape), 2, False)(x, labels)
+    mean, _ = Encoder(shape, LATENT, widths(shape), 2)(x, labels)
     for output in (image, logit, mean):
         assert not torch.allclose(output[0], output[1])
 
 
 def test_each_image_depends_on_its_own_latent_vector_alone():
-    generator = Generator((12, 12, 3), LATENT, level_widths((12, 12, 3), WIDTH), 0).eval()
+    generator = Generator((12, 12, 3), LATENT, widths((12, 12, 3)), 0).eval()
     z = torch.randn(4, LATENT)
     torch.testing.assert_close(generator(z)[2:3], generator(z[2:3]))
 
@@ -61,7 +68,7 @@ def test_each_image_depends_on_its_own_latent_vector_alone():
 def test_spectral_norm_bounds_the_slope_of_the_discriminator():
     slopes = []
     for bounded in (False, True):
-        discriminator = Discriminator((8, 8, 1), 16, 0, bounded)
+        discriminator = Discriminator((8, 8, 1), [16, 32], 0, bounded)
         with torch.no_grad():
             for parameter in discriminator.parameters():
                 parameter *= 10
