@@ -8,14 +8,13 @@ length.
 from __future__ import annotations
 
 import dataclasses
-import gzip
 import hashlib
 import json
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
+from bench.fashion import DATA, LABELS, OUT, SCHEMA, read_split, write_columns
 
 from synthmill.learning.compress.run import compress
 from synthmill.learning.compress.speed import measure_speed
@@ -25,11 +24,8 @@ from synthmill.learning.graph.check import check_graph
 from synthmill.learning.run import train
 from synthmill.learning.task import Machine, TrainingTask, never_stop
 
-DATA, STEPS = "SYNTHMILL_FASHION_MNIST", "SYNTHMILL_BENCH_TRAIN_STEPS"
-OUT = Path(__file__).resolve().parents[2] / "bench-out" / "fashion-mnist"
+STEPS = "SYNTHMILL_BENCH_TRAIN_STEPS"
 MACHINE = Machine(threads=1)
-SCHEMA = {"height": 28, "width": 28, "channels": 1}
-LABELS = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 MAX_LOSS = 0.5
 
 pytestmark = [
@@ -42,15 +38,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def columns() -> dict[str, dict[str, Path]]:
     """Files of the columns by split."""
-    OUT.mkdir(parents=True, exist_ok=True)
-    files = {}
-    for split, prefix in (("train", "train"), ("test", "t10k")):
-        images = read_idx(f"{prefix}-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28, 1)
-        labels = read_idx(f"{prefix}-labels-idx1-ubyte.gz", 8).astype(np.int64)
-        files[split] = {name: OUT / f"{split}.{name}.npy" for name in ("image", "label")}
-        np.save(files[split]["image"], images)
-        np.save(files[split]["label"], labels)
-    return files
+    return {split: write_columns(OUT, read_split(split), split) for split in ("train", "test")}
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +59,6 @@ def original(columns) -> CompressionTask:
         real=RealRecords("datasets/fashion/versions/1", "test", columns["test"], 60_000),
         seed=1,
     )
-
-
-def read_idx(name: str, header_bytes: int) -> np.ndarray:
-    return np.frombuffer(gzip.decompress((Path(os.environ[DATA]) / name).read_bytes())[header_bytes:], np.uint8)
 
 
 def ratios(original: CompressionTask, methods: list[str], capsys) -> list[float]:
