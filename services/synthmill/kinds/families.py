@@ -54,10 +54,14 @@ class AdversarialParameters(TrainingParameters):
     )
     warm_start: float = parameter(
         0.0,
-        "share of the run in which both networks are first trained as a variational autoencoder",
+        "share of the run in which the generator is first trained as the decoder of a VAE",
         minimum=0.0,
         maximum=0.9,
     )
+    elbo_weight: float = parameter(
+        0.0, "weight of a VAE's loss beside the generator's own, which keeps every mode", minimum=0.0, maximum=1e4
+    )
+    elbo_interval: int = parameter(2, "steps from one VAE loss to the next", minimum=1, maximum=1000)
 
 
 @dataclasses.dataclass(frozen=True)

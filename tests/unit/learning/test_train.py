@@ -72,6 +72,7 @@ def test_penalties_and_several_discriminator_steps_resume_too(tmp_path, objectiv
         "penalty_interval": 3,
         "discriminator_steps": 2,
         "warm_start": 0.25,
+        "elbo_weight": 0.01,
     }
     task = digits_task(tmp_path / "data", objective=objective, diff_augment="translation+cutout", **parameters)
     result = train(task, tmp_path / "whole", machine=MACHINE)

@@ -42,6 +42,7 @@ class GanParameters(AdversarialParameters):
     steps: int = parameter(0, _STEPS, minimum=0, maximum=100_000_000)
     width: int = _width()
     discriminator_width: int = _width("discriminator")
+    encoder_width: int = _width("encoder")
     spectral_norm: bool = parameter(True, "bound the Lipschitz constant of the discriminator's layers")
     diff_augment: str = parameter(
         "auto",
@@ -59,6 +60,7 @@ class GanParameters(AdversarialParameters):
             steps=self.steps or (4000 if size.is_small else 8000),
             width=width,
             discriminator_width=self.discriminator_width or (width if size.is_small else _two_thirds(width)),
+            encoder_width=self.encoder_width or (width if size.is_small else _two_thirds(width)),
             diff_augment=policy if self.diff_augment == "auto" else self.diff_augment,
         )
 

@@ -36,11 +36,9 @@ class ImageLearning(Learning):
     def discriminator(self, schema: Schema, label_count: int, parameters: GanParameters) -> nn.Module:
         shape = shape_of(schema)
         widths = level_widths(*shape[:2], parameters.discriminator_width)
-        # It is asked for as an encoder only in a warm start.
-        latent_size = parameters.latent_size if parameters.warm_start else 0
-        return Discriminator(shape, widths, label_count, parameters.spectral_norm, latent_size)
+        return Discriminator(shape, widths, label_count, parameters.spectral_norm)
 
-    def encoder(self, schema: Schema, label_count: int, parameters: VaeParameters) -> nn.Module:
+    def encoder(self, schema: Schema, label_count: int, parameters: GanParameters | VaeParameters) -> nn.Module:
         shape = shape_of(schema)
         widths = level_widths(*shape[:2], parameters.encoder_width)
         return Encoder(shape, parameters.latent_size, widths, label_count)

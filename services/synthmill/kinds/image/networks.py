@@ -160,23 +160,16 @@ class Discriminator(nn.Module):
         widths: channels of each of `levels`, the finest first.
         label_count: number of classes; 0 makes it unconditional.
         use_spectral_norm: bound the Lipschitz constant of every layer (arXiv 1802.05957).
-        latent_size: dimensions of the latent vector that it can be asked for as an encoder; 0 makes it none.
     """
 
     def __init__(
-        self,
-        shape: tuple[int, int, int],
-        widths: Sequence[int],
-        label_count: int,
-        use_spectral_norm: bool,
-        latent_size: int = 0,
+        self, shape: tuple[int, int, int], widths: Sequence[int], label_count: int, use_spectral_norm: bool
     ) -> None:
         super().__init__()
         wrap: Wrap = spectral_norm if use_spectral_norm else nn.Identity()
         self.features = Features(shape, widths, wrap)
         self.logit = wrap(nn.Linear(self.features.shape[0], 1))
         self.classes = wrap(nn.Embedding(label_count, self.features.shape[0])) if label_count else None
-        self.moments = Moments(self.features.shape, latent_size, label_count) if latent_size else None
 
     def forward(self, x: torch.Tensor, label: torch.Tensor | None = None) -> torch.Tensor:
         """Takes x (B, C, H, W) and label (B,) int64; returns (B,)."""
@@ -185,10 +178,6 @@ class Discriminator(nn.Module):
         if self.classes is not None:
             logit = logit + (self.classes(label) * features).sum(dim=1)
         return logit
-
-    def encode(self, x: torch.Tensor, label: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Takes x (B, C, H, W) and label (B,) int64; returns mean and log variance, (B, latent) each."""
-        return self.moments(self.features(x), label)
 
 
 class Encoder(nn.Module):
@@ -204,25 +193,14 @@ class Encoder(nn.Module):
     def __init__(self, shape: tuple[int, int, int], latent_size: int, widths: Sequence[int], label_count: int) -> None:
         super().__init__()
         self.features = Features(shape, widths, nn.Identity())
-        self.moments = Moments(self.features.shape, latent_size, label_count)
+        self.classes = nn.Embedding(label_count, _CLASS_SIZE) if label_count else None
+        flat = math.prod(self.features.shape) + (_CLASS_SIZE if label_count else 0)
+        self.moments = nn.Linear(flat, 2 * latent_size)
 
     def forward(self, x: torch.Tensor, label: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Takes x (B, C, H, W) and label (B,) int64; returns (B, latent) twice."""
-        return self.moments(self.features(x), label)
-
-
-class Moments(nn.Module):
-    """Features and class to mean and log variance of the latent vector."""
-
-    def __init__(self, shape: tuple[int, int, int], latent_size: int, label_count: int) -> None:
-        super().__init__()
-        self.classes = nn.Embedding(label_count, _CLASS_SIZE) if label_count else None
-        self.layer = nn.Linear(math.prod(shape) + (_CLASS_SIZE if label_count else 0), 2 * latent_size)
-
-    def forward(self, features: torch.Tensor, label: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Takes features (B, F, h, w) and label (B,) int64; returns (B, latent) twice."""
-        flat = features.flatten(1)
+        features = self.features(x).flatten(1)
         if self.classes is not None:
-            flat = torch.cat([flat, self.classes(label)], dim=1)
-        mean, log_variance = self.layer(flat).chunk(2, dim=1)
+            features = torch.cat([features, self.classes(label)], dim=1)
+        mean, log_variance = self.moments(features).chunk(2, dim=1)
         return mean, log_variance

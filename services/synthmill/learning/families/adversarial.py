@@ -12,11 +12,17 @@ from synthmill.learning.families.base import GENERATOR, Batch, Family, Losses, S
 from synthmill.learning.objectives import ADVERSARIAL, AdversarialLoss, divergence_from_prior, gradient_penalty
 
 DISCRIMINATOR = "discriminator"
+ENCODER = "encoder"
 STRENGTH = "augment_strength"
 
 
 class Adversarial(Family):
-    """Alternating updates (arXiv 1406.2661, algorithm 1); real and fake are augmented alike (arXiv 2006.10738)."""
+    """Alternating updates (arXiv 1406.2661, algorithm 1); real and fake are augmented alike (arXiv 2006.10738).
+
+    The generator may be the decoder of a variational autoencoder as well: at first (BAGAN, arXiv 1803.09655), so that
+    it knows every class before the game begins, and beside the game (VAE/GAN, arXiv 1512.09300), so that it forgets
+    none.
+    """
 
     parameters: AdversarialParameters
 
@@ -35,6 +41,8 @@ class Adversarial(Family):
             GENERATOR: self.learning.generator(schema, label_count, given),
             DISCRIMINATOR: self.learning.discriminator(schema, label_count, given),
         }
+        if given.warm_start or given.elbo_weight:
+            modules[ENCODER] = self.learning.encoder(schema, label_count, given)
         if given.diff_augment != "none" and given.augment_target:
             modules[STRENGTH] = AugmentStrength(given.augment_target)
         return modules
@@ -44,43 +52,33 @@ class Adversarial(Family):
         rates = {
             GENERATOR: given.learning_rate,
             DISCRIMINATOR: given.learning_rate * given.discriminator_rate_factor,
+            ENCODER: given.learning_rate,
         }
         return {
             name: torch.optim.Adam(
                 self.modules[name].parameters(), lr=rate, betas=(given.beta1, given.beta2), fused=True
             )
             for name, rate in rates.items()
+            if name in self.modules
         }
 
     def train_step(self, given: StepInput) -> Losses:
         self.follow_schedule(given.progress)
         if given.progress < self.parameters.warm_start:
-            return self._warm_up(given)
-        losses: Losses = {}
-        for batch in given.batches:
-            fake = self._generate(batch, given)
-            losses |= self._train_discriminator(batch, fake.detach(), given)
+            losses = self._autoencode(given.batches[0], given)
+            self.update(given.step, losses, GENERATOR, ENCODER)
+            return losses
+        losses = {}
+        for batch in given.batches[:-1]:
+            losses |= self._train_discriminator(batch, self._generate(batch, given).detach(), given)
+        batch = given.batches[-1]
+        if self.parameters.elbo_weight and given.step % self.parameters.elbo_interval == 0:
+            fake, beside = self._generate_beside(batch, given)
+        else:
+            fake, beside = self._generate(batch, given), {}
+        losses |= self._train_discriminator(batch, fake.detach(), given)
         # The last fakes serve twice: the generator meets the discriminator that has just learned from them.
-        return losses | self._train_generator(batch, fake, given)
-
-    def _warm_up(self, given: StepInput) -> Losses:
-        """Trains both networks as the halves of a variational autoencoder, the discriminator as its encoder.
-
-        The game then begins between a generator that knows every class and a discriminator that tells records apart,
-        and no mode has to be found again (BAGAN, arXiv 1803.09655, section 3.2).
-        """
-        batch = given.batches[0]
-        noise = given.draws.normal(self.parameters.latent_size)
-        with self.fabric.autocast():
-            moments = self.modules[DISCRIMINATOR].encode(batch.x, batch.label)
-            mean, log_variance = (moment.float() for moment in moments)
-            output = self.modules[GENERATOR](mean + noise * torch.exp(0.5 * log_variance), batch.label).float()
-        losses = {
-            "reconstruction": self.learning.reconstruction(output, batch.x).mean(),
-            "divergence": divergence_from_prior(mean, log_variance).sum(dim=1).mean(),
-        }
-        self.update(given.step, losses, GENERATOR, DISCRIMINATOR)
-        return losses
+        return losses | self._train_generator(batch, fake, beside, given)
 
     def _train_discriminator(self, batch: Batch, fake: torch.Tensor, given: StepInput) -> Losses:
         real, fake = self._augment(batch.x, given), self._augment(fake, given)
@@ -105,19 +103,52 @@ class Adversarial(Family):
                 losses[name] = weight * self.parameters.penalty_interval * penalty
         return losses
 
-    def _train_generator(self, batch: Batch, fake: torch.Tensor, given: StepInput) -> Losses:
+    def _train_generator(self, batch: Batch, fake: torch.Tensor, beside: Losses, given: StepInput) -> Losses:
         # Without this the discriminator's own gradients would be computed, and thrown away.
         self.modules[DISCRIMINATOR].requires_grad_(False)
         fake_logits = self._judge(self._augment(fake, given), batch.label)
         real_logits = self._judge(self._augment(batch.x, given), batch.label) if self.loss.paired else None
-        losses = {GENERATOR: self.loss.generator(fake_logits, real_logits)}
-        self.update(given.step, losses, GENERATOR)
+        own = {GENERATOR: self.loss.generator(fake_logits, real_logits)}
+        # The rarer, the more each counts, as with the penalties.
+        weight = self.parameters.elbo_weight * self.parameters.elbo_interval
+        weighted = {name: weight * loss for name, loss in beside.items()}
+        self.update(given.step, own | weighted, GENERATOR, *([ENCODER] if beside else []))
         self.modules[DISCRIMINATOR].requires_grad_(True)
-        return losses
+        return own | beside
 
     def _generate(self, batch: Batch, given: StepInput) -> torch.Tensor:
         with self.fabric.autocast():
             return self.modules[GENERATOR](given.draws.normal(self.parameters.latent_size), batch.label).float()
+
+    def _encode(self, batch: Batch, given: StepInput) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Returns a latent vector of each record, with the mean and the log variance that it was drawn from."""
+        with self.fabric.autocast():
+            mean, log_variance = (moment.float() for moment in self.modules[ENCODER](batch.x, batch.label))
+        noise = given.draws.normal(self.parameters.latent_size)
+        return mean + noise * torch.exp(0.5 * log_variance), mean, log_variance
+
+    def _autoencode(self, batch: Batch, given: StepInput) -> Losses:
+        code, mean, log_variance = self._encode(batch, given)
+        with self.fabric.autocast():
+            output = self.modules[GENERATOR](code, batch.label).float()
+        return self._negative_elbo(batch, output, mean, log_variance)
+
+    def _negative_elbo(
+        self, batch: Batch, output: torch.Tensor, mean: torch.Tensor, log_variance: torch.Tensor
+    ) -> Losses:
+        return {
+            "reconstruction": self.learning.reconstruction(output, batch.x).mean(),
+            "divergence": divergence_from_prior(mean, log_variance).sum(dim=1).mean(),
+        }
+
+    def _generate_beside(self, batch: Batch, given: StepInput) -> tuple[torch.Tensor, Losses]:
+        """Returns fakes, and the losses of the generator as a decoder, from one pass over both."""
+        code, mean, log_variance = self._encode(batch, given)
+        prior = given.draws.normal(self.parameters.latent_size)
+        both = None if batch.label is None else torch.cat([batch.label, batch.label])
+        with self.fabric.autocast():
+            fake, output = self.modules[GENERATOR](torch.cat([prior, code]), both).float().chunk(2)
+        return fake, self._negative_elbo(batch, output, mean, log_variance)
 
     def _judge(self, x: torch.Tensor, label: torch.Tensor | None) -> torch.Tensor:
         with self.fabric.autocast():

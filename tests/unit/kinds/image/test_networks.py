@@ -43,10 +43,8 @@ def test_every_size_fits(shape, label_count):
     assert x.shape == (2, channels, height, width)
     assert x.abs().max() <= 1
     assert Discriminator(shape, widths(shape), label_count, True)(x, label).shape == (2,)
-    discriminator = Discriminator(shape, widths(shape), label_count, True, LATENT)
-    for encode in (Encoder(shape, LATENT, widths(shape), label_count), discriminator.encode):
-        mean, log_variance = encode(x, label)
-        assert mean.shape == log_variance.shape == (2, LATENT)
+    mean, log_variance = Encoder(shape, LATENT, widths(shape), label_count)(x, label)
+    assert mean.shape == log_variance.shape == (2, LATENT)
 
 
 def test_classes_make_a_difference_everywhere():
