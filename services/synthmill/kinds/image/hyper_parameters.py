@@ -69,7 +69,9 @@ class GanParameters(AdversarialParameters):
 class VaeParameters(VariationalParameters):
     """Hyper-parameters of an image VAE."""
 
-    latent_size: int = parameter(16, "dimensions of the latent vector", minimum=1, maximum=1024)
+    latent_size: int = parameter(
+        0, "dimensions of the latent vector; 0 chooses by the image's size", minimum=0, maximum=1024
+    )
     steps: int = parameter(0, _STEPS, minimum=0, maximum=100_000_000)
     width: int = _width()
     encoder_width: int = _width("encoder")
@@ -79,6 +81,7 @@ class VaeParameters(VariationalParameters):
         width = self.width or size.width
         return dataclasses.replace(
             self,
+            latent_size=self.latent_size or (16 if size.is_small else 64),
             steps=self.steps or (3000 if size.is_small else 6000),
             width=width,
             encoder_width=self.encoder_width or (width if size.is_small else _two_thirds(width)),
