@@ -27,7 +27,10 @@ class TrainingParameters(HyperParameters):
         "or a number per class with commas between",
     )
     ema_decay: float = parameter(
-        0.999, "share that the averaged weights keep in a step, less in the first ones", minimum=0.0, maximum=0.999999
+        0.9999,
+        "share that the averaged weights keep in a step at most; less as long as a run is short",
+        minimum=0.0,
+        maximum=0.999999,
     )
 
 

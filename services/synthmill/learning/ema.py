@@ -10,6 +10,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+_GAMMA = 16
+
 
 class Ema:
     """Exponential moving average of a module's parameters (arXiv 1806.04498).
@@ -24,8 +26,12 @@ class Ema:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Takes in the weights after a step, from 0; early steps count more, so that the start is soon forgotten."""
-        decay = min(self._decay, (1 + step) / (10 + step))
+        """Takes in the weights after a step, from 0.
+
+        The average looks back over a share of the steps so far, whatever their number: about the last seventeenth
+        (arXiv 2312.02696, section 3.1, gamma of 16). So a run of any length ends with an average that fits it.
+        """
+        decay = min(self._decay, (1 - 1 / (step + 1)) ** (_GAMMA + 1))
         get_ema_multi_avg_fn(decay)(list(self.module.parameters()), list(self._source.parameters()), None)
         for averaged, last in zip(self.module.buffers(), self._source.buffers(), strict=True):
             averaged.copy_(last)

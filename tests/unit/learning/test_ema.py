@@ -26,13 +26,23 @@ def set_weights(module: nn.Module, value: float) -> None:
             parameter.fill_(value)
 
 
-def test_first_update_nearly_forgets_the_start():
+def test_first_update_forgets_the_start():
     source = nn.Linear(1, 1)
     set_weights(source, 0.0)
     ema = Ema(source, 0.99)
     set_weights(source, 1.0)
     ema.update(0)
-    assert ema.module.weight.item() == pytest.approx(0.9)
+    assert ema.module.weight.item() == 1
+
+
+@pytest.mark.parametrize("steps", [100, 10_000])
+def test_average_looks_back_over_the_same_share_of_any_run(steps):
+    source = nn.Linear(1, 1)
+    ema = Ema(source, 0.9999)
+    for step in range(steps):
+        set_weights(source, step / steps)
+        ema.update(step)
+    assert ema.module.weight.item() == pytest.approx(1 - 1 / 18, abs=0.01)
 
 
 def test_later_updates_keep_the_share_that_was_asked_for():
@@ -40,7 +50,7 @@ def test_later_updates_keep_the_share_that_was_asked_for():
     set_weights(source, 0.0)
     ema = Ema(source, 0.99)
     set_weights(source, 1.0)
-    ema.update(100_000)
+    ema.update(10_000_000)
     assert ema.module.weight.item() == pytest.approx(0.01)
 
 

@@ -20,7 +20,7 @@ AUGMENT_POLICIES = ("auto", "none", "translation", "translation+cutout", "colour
 _SMALL_SIDE = 16
 
 # Channels of the finest level, by the longest side up to which they are used.
-_WIDTHS = ((_SMALL_SIDE, 32), (32, 48), (64, 32), (MAX_SIDE, 24))
+_WIDTHS = ((64, 32), (MAX_SIDE, 24))
 
 # From here on a discriminator does not learn its records by heart within the default number of steps.
 _MANY_RECORDS = 10_000
@@ -55,12 +55,14 @@ class GanParameters(AdversarialParameters):
         # Many records need no augmentation, and on a small image even a shift by one pixel does harm.
         policy = "none" if size.is_small or record_count >= _MANY_RECORDS else "translation"
         width = self.width or size.width
+        # A generator learns more from a discriminator that is stronger than itself.
+        stronger = width if size.is_small else _half_more(width)
         return dataclasses.replace(
             self,
             steps=self.steps or (4000 if size.is_small else 8000),
             width=width,
-            discriminator_width=self.discriminator_width or (width if size.is_small else _two_thirds(width)),
-            encoder_width=self.encoder_width or (width if size.is_small else _two_thirds(width)),
+            discriminator_width=self.discriminator_width or stronger,
+            encoder_width=self.encoder_width or width,
             diff_augment=policy if self.diff_augment == "auto" else self.diff_augment,
         )
 
@@ -78,13 +80,14 @@ class VaeParameters(VariationalParameters):
 
     def resolve(self, schema: Schema, record_count: int = 0) -> Self:
         size = _size_of(schema)
-        width = self.width or size.width
+        # A decoder has nothing to be balanced against, and is worth more of the cost than its encoder.
+        width = size.width if size.is_small else _half_more(size.width)
         return dataclasses.replace(
             self,
             latent_size=self.latent_size or (16 if size.is_small else 64),
             steps=self.steps or (3000 if size.is_small else 6000),
-            width=width,
-            encoder_width=self.encoder_width or (width if size.is_small else _two_thirds(width)),
+            width=self.width or width,
+            encoder_width=self.encoder_width or self.width or size.width,
         )
 
 
@@ -118,6 +121,5 @@ def _size_of(schema: Schema) -> _Size:
     return _Size(side <= _SMALL_SIDE, next(channels for limit, channels in _WIDTHS if side <= limit))
 
 
-def _two_thirds(width: int) -> int:
-    # Whole vectors of eight channels keep convolutions fast.
-    return max(1, width * 2 // 3 // 8 * 8 or width)
+def _half_more(width: int) -> int:
+    return width + width // 2
