@@ -32,6 +32,18 @@ class TrainingParameters(HyperParameters):
         minimum=0.0,
         maximum=0.999999,
     )
+    validation_interval: int = parameter(
+        0,
+        "steps from one measurement of utility to the next; 0 takes about 5 % of the time for all of them",
+        minimum=0,
+        maximum=100_000_000,
+    )
+    patience: float = parameter(
+        0.4, "share of the run without a better measurement that ends it; 0 for never", minimum=0.0, maximum=1.0
+    )
+    min_class_records: int = parameter(
+        8, "records that a class must have to be trained on; 0 asks for two in all", minimum=0, maximum=1_000_000
+    )
 
 
 @dataclasses.dataclass(frozen=True)

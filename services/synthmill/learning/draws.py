@@ -19,6 +19,7 @@ class Stream(enum.IntEnum):
     CALIBRATION = 5
     JUDGING = 6
     PROBE = 7
+    VALIDATION = 8
 
 
 class Draws:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from synthmill.learning.draws import Stream, derive_seed
 from synthmill.learning.ema import recompute_batch_statistics
 from synthmill.learning.export import compare, export_sampler
 from synthmill.learning.families.base import GENERATOR
+from synthmill.learning.film import Film
 from synthmill.learning.graph.metadata import GraphMetadata
 from synthmill.learning.graph.noise import standard_normal
 from synthmill.learning.guard import require_finite
@@ -30,8 +32,15 @@ from synthmill.learning.task import LABEL, TrainingResult, TrainingTask
 _STATISTICS_BATCHES = 64
 
 
-def finish(task: TrainingTask, run: RunState, columns: Columns, folder: Path) -> TrainingResult:
+def finish(task: TrainingTask, run: RunState, columns: Columns, folder: Path, *, film: Film) -> TrainingResult:
     """Exports the averaged generator, checks the graph against it, and writes all artifacts.
+
+    Args:
+        task: what was trained.
+        run: at its end, with the weights that are to be exported.
+        columns: the records.
+        folder: for the artifacts.
+        film: the pictures of the run.
 
     Raises:
         Diverged: a weight is not finite.
@@ -52,20 +61,39 @@ def finish(task: TrainingTask, run: RunState, columns: Columns, folder: Path) ->
         "training_seconds": run.elapsed_s,
         "steps_per_second": run.step / max(run.elapsed_s, 1e-9),
         **{f"final_{name}": value for name, value in run.history.last.items()},
+        **_validated(run),
     }
+    picture = draw_grid(generator, kind, task.schema, task.labels, latent_size, task.seed)
     described = card.build_card(task, training=_circumstances(task, run, columns), metrics=metrics)
     contents = {
         "sampler.onnx": graph,
         "card.json": card.to_json(described).encode(),
         "card.md": card.to_markdown(described).encode(),
         "weights.safetensors": save(weights, metadata={"format": "pt"}),
-        "samples.png": draw_grid(generator, kind, task.schema, task.labels, latent_size, task.seed),
+        "samples.png": picture,
+        "samples.gif": film.to_gif(picture),
         "history.csv": run.history.to_csv().encode(),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         write_atomically(folder / name, content)
     return TrainingResult({name: folder / name for name in contents}, metrics)
+
+
+def _validated(run: RunState) -> dict[str, float]:
+    """Returns what the last validation of the exported weights has found."""
+    best = run.course.best
+    if best is None:
+        return {}
+    return {
+        run.course.figure: best.utility,
+        f"{run.course.figure}_standard_error": best.standard_error,
+        "best_step": best.step,
+        "diversity": best.diversity,
+        "class_diversity": best.class_diversity,
+        "nearest_ratio": best.nearest_ratio,
+        "copied_share": best.copied_share,
+    }
 
 
 def averaged_generator(task: TrainingTask, run: RunState) -> nn.Module:
@@ -100,6 +128,9 @@ def _circumstances(task: TrainingTask, run: RunState, columns: Columns) -> dict[
         "records": count_records(columns),
         "records_by_class": {label: int(count) for label, count in zip(task.labels, counts, strict=True)},
         "steps": run.step,
+        "ended_by": run.ended,
+        "changes": dataclasses.asdict(run.changes),
+        "events": list(run.said),
         "seconds": run.elapsed_s,
         "device": str(fabric.device),
         "processes": fabric.world_size,

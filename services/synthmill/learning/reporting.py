@@ -18,34 +18,42 @@ class Reporter:
         callback: receives the reports.
         machine: the intervals.
         start: steps done before.
-        total: steps in all.
         draw: draws a grid of samples.
     """
 
-    def __init__(
-        self, callback: ProgressCallback, machine: Machine, start: int, total: int, draw: Callable[[], bytes]
-    ) -> None:
-        self._callback, self._machine, self._total, self._draw = callback, machine, total, draw
+    def __init__(self, callback: ProgressCallback, machine: Machine, start: int, draw: Callable[[], bytes]) -> None:
+        self._callback, self._machine, self._draw = callback, machine, draw
         now = time.monotonic()
         self._marks = deque([(now, start)], maxlen=_WINDOW)
         self._next_report = now
         self._next_picture = now + machine.picture_interval_s
         self._losses: dict[str, list[float]] = {}
+        self._noted: dict[str, float] = {}
 
-    def add(self, step: int, losses: Mapping[str, float]) -> None:
-        """Takes in the losses of a step, with the number of steps done, and reports if it is time to."""
+    def note(self, figures: Mapping[str, float]) -> None:
+        """Takes in figures that stay in all reports until there are newer ones."""
+        self._noted |= figures
+
+    def add(self, step: int, total: int, losses: Mapping[str, float]) -> None:
+        """Takes in the losses of a step, and reports if it is time to.
+
+        Args:
+            step: steps done.
+            total: steps in all; 0 while that is not known.
+            losses: by name.
+        """
         for name, value in losses.items():
             self._losses.setdefault(name, []).append(value)
         now = time.monotonic()
-        if now >= self._next_report or step == self._total:
+        if now >= self._next_report or step == total:
             self._next_report = now + self._machine.report_interval_s
-            self._report(now, step)
+            self._report(now, step, total)
 
-    def exporting(self) -> None:
-        """Reports that all steps are done."""
-        self._callback(Progress("exporting", self._total, self._total))
+    def exporting(self, step: int) -> None:
+        """Reports that all steps are done, and how many they were."""
+        self._callback(Progress("exporting", step, step))
 
-    def _report(self, now: float, step: int) -> None:
+    def _report(self, now: float, step: int, total: int) -> None:
         then, step_then = self._marks[0]
         self._marks.append((now, step))
         rate = (step - step_then) / max(now - then, 1e-9)
@@ -55,5 +63,5 @@ class Reporter:
             self._next_picture = time.monotonic() + self._machine.picture_interval_s
         metrics = {name: sum(values) / len(values) for name, values in self._losses.items()}
         self._losses = {}
-        eta_s = (self._total - step) / rate if rate else 0.0
-        self._callback(Progress("training", step, self._total, rate, eta_s, metrics, picture))
+        eta_s = max(0, total - step) / rate if rate > 0 else 0.0
+        self._callback(Progress("training", step, total, rate, eta_s, {**metrics, **self._noted}, picture))

@@ -9,37 +9,42 @@ import logging
 from pathlib import Path
 
 import torch
-from lightning_fabric import Fabric
 
-from synthmill.kinds.base import Columns, HyperParameters, Kind
 from synthmill.kinds.registry import get_kind
-from synthmill.learning.checkpoint import read_checkpoint
+from synthmill.learning.adequacy import require_enough, require_variety
 from synthmill.learning.configuration import hyper_parameters
-from synthmill.learning.data import count_records, make_order, open_columns
+from synthmill.learning.course import CLASS_COLLAPSE, COLLAPSE, DIVERGENCE
+from synthmill.learning.data import count_records, open_columns
 from synthmill.learning.devices import open_fabric
-from synthmill.learning.draws import Stream, derive_seed
-from synthmill.learning.ema import Ema
-from synthmill.learning.families import FAMILIES
-from synthmill.learning.families.base import GENERATOR
 from synthmill.learning.finish import finish
-from synthmill.learning.history import History
-from synthmill.learning.loop import Feed, Saver, run_loop
-from synthmill.learning.reporting import Reporter
-from synthmill.learning.samples import draw_grid
+from synthmill.learning.loop import Loop, Trouble
+from synthmill.learning.saving import read_best
+from synthmill.learning.session import Session
 from synthmill.learning.state import RunState
 from synthmill.learning.task import (
     DEFAULT_MACHINE,
     CheckCallback,
     Machine,
     ProgressCallback,
+    SayCallback,
     TrainingResult,
     TrainingTask,
     ignore_progress,
     never_stop,
+    say_nothing,
 )
-from synthmill.runtime.errors import InvalidField
+from synthmill.runtime.errors import Diverged, ResourceExhausted
 
 log = logging.getLogger(__name__)
+
+_IN_WORDS = {
+    COLLAPSE: "the generator has collapsed",
+    CLASS_COLLAPSE: "the generator has collapsed in a class",
+    DIVERGENCE: "the run gets worse and worse",
+}
+
+# PyTorch has a class of its own for the memory of a device, and a RuntimeError for that of the machine.
+_NO_MEMORY = ("can't allocate memory", "not enough memory", "std::bad_alloc")
 
 
 def train(
@@ -49,6 +54,7 @@ def train(
     machine: Machine = DEFAULT_MACHINE,
     progress: ProgressCallback = ignore_progress,
     check: CheckCallback = never_stop,
+    say: SayCallback = say_nothing,
 ) -> TrainingResult:
     """Trains, exports, checks the export and describes the model; goes on from a checkpoint in `scratch`.
 
@@ -58,71 +64,89 @@ def train(
         machine: devices, precision and intervals.
         progress: called with every report, from this thread.
         check: called between steps; raises `Cancelled` to stop the run, which leaves a checkpoint behind.
+        say: told what is worth reading, a sentence at a time.
 
     Raises:
         InvalidField: the task is not possible.
-        FailedPrecondition: the family cannot learn data of this schema.
-        BadData: the arrays do not fit the task.
-        Diverged: a loss, gradient or parameter is not finite.
+        FailedPrecondition: the family cannot learn data of this schema, or there are too few records.
+        BadData: the arrays do not fit the task, or there is nothing to learn from them.
+        Diverged: a loss, gradient or parameter is not finite, and starting again did not help.
+        ResourceExhausted: batches of half the size need more memory than there is, too.
         Internal: the exported graph does not do what the network does.
     """
     kind = get_kind(task.kind)
     given = hyper_parameters(task.kind, task.family, task.parameters)
     columns = open_columns(task.columns, kind.columns(task.schema), len(task.labels))
     parameters = given.resolve(task.schema, count_records(columns))
+    require_enough(columns, task.labels, parameters.min_class_records)
+    require_variety(columns)
     task = dataclasses.replace(task, parameters=dataclasses.asdict(parameters))
     with torch.random.fork_rng():
         fabric = open_fabric(machine)
         if not fabric.is_global_zero:
-            progress, check = ignore_progress, never_stop
-        run = _start(task, kind, parameters, fabric)
+            progress, check, say = ignore_progress, never_stop, say_nothing
         folder = scratch / f"run-{_digest(task)}"
-        _resume(run, folder)
-        reporter = Reporter(progress, machine, run.step, parameters.steps, lambda: _grid(run, task, kind))
-        saver = Saver(run, folder, machine.checkpoint_interval_s)
-        feed = _feed(task, kind, columns, run)
-        run_loop(run, feed, parameters.steps, saver=saver, reporter=reporter, check=check)
+        session = Session(task, kind, parameters, columns, fabric, folder, machine, progress, check, say)
+        run = _train_to_end(session)
         result = None
         if fabric.is_global_zero:
-            reporter.exporting()
-            result = finish(task, run, columns, folder / "model")
+            session.exporting(run)
+            best = read_best(folder, run.best)
+            if best:
+                run.restore_weights(best)
+            result = finish(task, run, columns, folder / "model", film=session.film(run))
         return fabric.broadcast(result)
 
 
-def _start(task: TrainingTask, kind: Kind, parameters: HyperParameters, fabric: Fabric) -> RunState:
-    if parameters.batch_size % fabric.world_size:
-        raise InvalidField("batch_size", parameters.batch_size, f"a multiple of the {fabric.world_size} processes")
-    torch.manual_seed(derive_seed(task.seed, Stream.WEIGHTS))
-    family = FAMILIES[task.family](fabric, kind.learning(), task.schema, len(task.labels), parameters)
-    return RunState(family, Ema(family.modules[GENERATOR], parameters.ema_decay), History(parameters.steps))
+def _train_to_end(session: Session) -> RunState:
+    run = session.start()
+    while True:
+        try:
+            Loop(run, session.parts(run)).run()
+            return run
+        except (Diverged, Trouble, MemoryError, RuntimeError) as error:
+            if not (isinstance(error, (Diverged, Trouble)) or is_out_of_memory(error)):
+                raise
+            # Without its frames, which hold on to the memory of the step that failed.
+            failure = error.with_traceback(None)
+            failure.__context__ = None
+        run = _recover(session, run, failure)
 
 
-def _resume(run: RunState, folder: Path) -> None:
-    checkpoint = read_checkpoint(folder)
-    if checkpoint:
-        run.restore(checkpoint)
-        log.info("going on from step %d", run.step)
+def _recover(session: Session, run: RunState, failure: Exception) -> RunState:
+    """Returns the run to go on with.
+
+    Raises:
+        Diverged: it is no use.
+        ResourceExhausted: nor is it this.
+    """
+    if isinstance(failure, Diverged):
+        fresh = session.go_back(run, failure.message)
+        if fresh is None:
+            raise failure
+        return fresh
+    if isinstance(failure, Trouble):
+        fresh = session.go_back(run, _IN_WORDS[failure.name])
+        return fresh or session.go_on(run, "" if failure.name == CLASS_COLLAPSE else failure.name)
+    fresh = session.shrink(run)
+    if fresh is None:
+        raise ResourceExhausted(
+            f"step {run.step + 1}: a batch of {run.family.parameters.batch_size} records needs more memory than there "
+            "is; a smaller batch_size, latent_size or width needs less",
+            field="batch_size",
+            value=run.family.parameters.batch_size,
+        ) from failure
+    return fresh
 
 
-def _feed(task: TrainingTask, kind: Kind, columns: Columns, run: RunState) -> Feed:
-    family = run.family
-    order = make_order(columns, task.seed, len(task.labels), family.parameters.class_weights)
-    return Feed(
-        family.fabric,
-        kind.learning(),
-        columns,
-        order,
-        batch_size=family.parameters.batch_size,
-        batches_per_step=family.batches_per_step,
-        seed=task.seed,
-    )
-
-
-def _grid(run: RunState, task: TrainingTask, kind: Kind) -> bytes:
-    return draw_grid(run.ema.module, kind, task.schema, task.labels, task.parameters["latent_size"], task.seed)
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tells whether an error means that there is no more memory."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _NO_MEMORY)
 
 
 def _digest(task: TrainingTask) -> str:
     """Names everything that decides what is learned; where the arrays lie does not."""
-    described = dataclasses.asdict(dataclasses.replace(task, columns={}))
+    described = dataclasses.asdict(dataclasses.replace(task, columns={}, held_out={}))
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]

@@ -28,6 +28,10 @@ class TrainingTask:
         seed: of everything random in the run, in [0, 2^64).
         lineage: where the records come from, as JSON: dataset, version, digests, job.
         license: licence of the model, as an SPDX identifier where there is one.
+        held_out: files of real records that are not learned from, as `columns`; none means that utility is measured on
+            those that are.
+        budget_s: most training time, over all attempts; 0 sets no bound.
+        target: utility that ends the run; None for none.
     """
 
     model: str
@@ -40,6 +44,9 @@ class TrainingTask:
     seed: int = 0
     lineage: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     license: str = ""
+    held_out: Mapping[str, Path] = dataclasses.field(default_factory=dict)
+    budget_s: float = 0.0
+    target: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,10 +77,10 @@ class Progress:
     Attributes:
         phase: "training", then "exporting".
         step: steps done.
-        total: steps in all.
+        total: steps in all; 0 while that is not known.
         rate: steps per second of late.
         eta_s: seconds that the remaining steps will take at this rate.
-        metrics: latest losses by name, each a mean since the last report.
+        metrics: latest figures by name: losses, each a mean since the last report, and those of the last validation.
         picture: PNG file with a grid of samples, now and then.
     """
 
@@ -92,7 +99,7 @@ class TrainingResult:
 
     Attributes:
         artifacts: file by artifact name: "sampler.onnx", "card.json", "card.md", "weights.safetensors", "samples.png",
-            "history.csv".
+            "samples.gif", "history.csv", "history.tfevents", "run.json".
         metrics: figures measured at the end, by name, for example "export_max_difference".
     """
 
@@ -104,10 +111,15 @@ DEFAULT_MACHINE = Machine()
 
 ProgressCallback = Callable[[Progress], None]
 CheckCallback = Callable[[], None]
+SayCallback = Callable[[str], None]
 
 
 def ignore_progress(progress: Progress) -> None:
     """Drops a report."""
+
+
+def say_nothing(text: str) -> None:
+    """Drops a message."""
 
 
 def never_stop() -> None:

@@ -27,7 +27,7 @@ TASKS = pytest.mark.parametrize(
     [(digits_task, "gan"), (digits_task, "vae"), (points_task, "gan"), (points_task, "vae")],
     ids=["image-gan", "image-vae", "point-gan", "point-vae"],
 )
-LEARNED = ("weights.safetensors", "sampler.onnx", "history.csv", "samples.png")
+LEARNED = ("weights.safetensors", "sampler.onnx", "history.csv", "samples.png", "samples.gif")
 
 
 def learned(result) -> dict[str, bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,19 +35,15 @@ from synthmill.learning.task import (
     Machine,
     Progress,
     ProgressCallback,
+    SayCallback,
     ignore_progress,
     never_stop,
+    say_nothing,
 )
 from synthmill.runtime.errors import FailedPrecondition
 
-SayCallback = Callable[[str], None]
-
 _PICTURED = 40
 _PICTURE_COLUMNS = 10
-
-
-def say_nothing(text: str) -> None:
-    """Drops a message."""
 
 
 @dataclasses.dataclass(frozen=True)
