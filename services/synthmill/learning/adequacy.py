@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from synthmill.kinds.base import Columns
-from synthmill.learning.data import count_records
 from synthmill.learning.task import LABEL
 from synthmill.runtime.errors import BadData, FailedPrecondition
 
@@ -21,7 +20,7 @@ def require_enough(columns: Columns, labels: Sequence[str], minimum: int) -> Non
     Raises:
         FailedPrecondition: there are not.
     """
-    count = count_records(columns)
+    count = _count(columns)
     by_class = np.bincount(columns[LABEL], minlength=len(labels)).tolist() if labels else []
     require_counts(count, dict(zip(labels, by_class, strict=True)), minimum)
 
@@ -64,10 +63,14 @@ def require_variety(columns: Columns) -> None:
     Raises:
         BadData: they do not.
     """
-    count = count_records(columns)
+    count = _count(columns)
     arrays = [array for name, array in columns.items() if name != LABEL]
     # Whatever comes first differs from something else among the first records, in all but odd data.
     for start in range(0, count, _LOOKED_AT):
         if any((array[start : start + _LOOKED_AT] != array[0]).any() for array in arrays):
             return
     raise BadData(f"all {count} training records are the same: there is nothing to learn", field="dataset", value=count)
+
+
+def _count(columns: Columns) -> int:
+    return len(next(iter(columns.values())))

@@ -8,8 +8,13 @@ from google.protobuf import json_format, struct_pb2
 
 from synthmill.kinds.base import Kind
 from synthmill.kinds.parameters import Description, describe
+from synthmill.runtime.errors import InvalidField
 from synthmill.runtime.structs import from_struct
+from synthmill.training.request import Asked, Target
 from synthmill.v1 import training_service_pb2 as pb
+
+MIN_BUDGET_S = 1
+MAX_BUDGET_S = 30 * 86_400
 
 
 def to_identity(request: pb.CreateTrainingJobRequest) -> dict[str, Any]:
@@ -20,7 +25,38 @@ def to_identity(request: pb.CreateTrainingJobRequest) -> dict[str, Any]:
         "model": request.model,
         "parameters": from_struct(request.parameters),
         "seed": str(request.seed),
+        "budget_s": to_seconds(request),
+        "target": [request.target.figure, request.target.least] if request.HasField("target") else None,
+        "processes": request.processes,
     }
+
+
+def to_asked(request: pb.CreateTrainingJobRequest) -> Asked:
+    """Returns what a request asks for.
+
+    Raises:
+        InvalidField: a time, a target or a number is out of range.
+    """
+    target = Target(request.target.figure, request.target.least) if request.HasField("target") else None
+    return Asked(
+        family=request.family,
+        model=request.model,
+        parameters=from_struct(request.parameters),
+        seed=request.seed,
+        budget_s=to_seconds(request),
+        target=target,
+        processes=request.processes or 1,
+    )
+
+
+def to_seconds(request: pb.CreateTrainingJobRequest) -> float:
+    """Returns the budget of a request, 0 if it sets none."""
+    if not request.HasField("budget"):
+        return 0.0
+    seconds = request.budget.seconds + request.budget.nanos / 1e9
+    if not MIN_BUDGET_S <= seconds <= MAX_BUDGET_S:
+        raise InvalidField("budget", f"{seconds:g} s", f"{MIN_BUDGET_S} s to {MAX_BUDGET_S} s")
+    return seconds
 
 
 def to_compression_identity(request: pb.CreateCompressionJobRequest) -> dict[str, Any]:

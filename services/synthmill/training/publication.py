@@ -29,6 +29,8 @@ _MEDIA_TYPES = {
     ".md": "text/markdown",
     ".csv": "text/csv",
     ".png": PICTURE_MEDIA_TYPE,
+    ".gif": "image/gif",
+    ".tfevents": "application/octet-stream",
 }
 
 

@@ -35,6 +35,7 @@ def make_task(
     """
     artifacts = {artifact.name: Artifact.from_proto(artifact) for artifact in dataset.artifacts}
     arrays = {column: artifacts[name] for column, name in array_names(dataset).items()}
+    held_out = array_names(dataset, spec.held_out) if spec.held_out else {}
     return TrainingTask(
         model=spec.model,
         kind=dataset.kind,
@@ -51,8 +52,12 @@ def make_task(
             "origin": dataset.provenance.origin,
             "consent": dataset.provenance.consent,
             "job": job,
+            **({"why_this_family": spec.why} if spec.why else {}),
         },
         license=dataset.provenance.license,
+        held_out={column: find(artifacts[name]) for column, name in held_out.items()},
+        budget_s=spec.budget_s,
+        target=spec.target,
     )
 
 
@@ -62,7 +67,9 @@ def _train(context: JobContext, catalog: Catalog) -> pb.PublishModelRequest:
     task = make_task(spec, dataset, context.store.local_path, context.name)
     folder = context.scratch / "run"
     folder.mkdir(exist_ok=True)
+    if spec.why and context.attempt == 1:
+        context.message(spec.why)
     machine = machine_of(context.config)
-    result = train(task, folder, machine=machine, progress=report_to(context), check=context.check)
+    result = train(task, folder, machine=machine, progress=report_to(context), check=context.check, say=context.message)
     version = model_pb2.Model(kind=task.kind, family=task.family, labels=task.labels, dataset=dataset.name)
     return make_publication(context, task.model, version, result.artifacts, result.metrics)

@@ -47,7 +47,7 @@ class TrainingServicer(training_service_pb2_grpc.TrainingServiceServicer):
         parse_name(DATASETS, "dataset", request.dataset)
         ask = catalog_service_pb2.GetDatasetRequest(name=request.dataset)
         dataset = await self._catalog.GetDataset(ask, timeout=_CATALOG_DEADLINE_S)
-        spec = make_spec(dataset, request.family, request.model, from_struct(request.parameters), request.seed)
+        spec = make_spec(dataset, convert.to_asked(request))
         parameters = dataclasses.asdict(spec)
         if request.validate_only:
             return job_pb2.Job(type=TYPE, parameters=to_struct(parameters))

@@ -129,6 +129,33 @@ def test_train_dry_run_makes_no_job(run):
     assert job["parameters"] == {"steps": "10"}
 
 
+def test_train_says_how_long_and_how_good(run, services):
+    options = ("--budget", "1.5m", "--steps", "10", "--target", "tstr=0.85", "--processes", "2", "--model", "auto")
+    assert run("train", "pets", *options).code == 0
+    [request] = services.training.requests
+    assert (request.budget.seconds, request.parameters["steps"], request.processes) == (90, 10, 2)
+    assert (request.target.figure, request.target.least, request.family) == ("tstr", 0.85, "auto")
+    run("train", "pets", "--model", "gan")
+    assert not services.training.requests[1].HasField("budget")
+    assert not services.training.requests[1].HasField("target")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--budget", "10"), ("--budget", "-3m"), ("--budget", "tenm"), ("--target", "tstr=good"), ("--steps", "0")],
+)
+def test_train_refuses_what_is_no_time_and_no_figure(run, option, value):
+    refused = run("train", "pets", "--model", "gan", option, value)
+    assert refused.code == 2
+    assert option in refused.err
+
+
+def test_train_takes_the_steps_once(run):
+    refused = run("train", "pets", "--model", "gan", "--steps", "5", "--set", "steps=6")
+    assert refused.code == 2
+    assert "either --steps or --set" in refused.err
+
+
 def test_families_are_listed(run):
     [family] = run("families", "--json").json
     assert family["parameters"][0]["default_value"] == 3000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from synthmill.client import Client
 
 N = TypeVar("N", int, float)
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Address = Annotated[
@@ -54,6 +57,30 @@ def number_option(name: str, kind: type[N], text: str, *, low: N | None = None, 
         return value
 
     return typer.Option(name, parser=parse, metavar="N", help=text)
+
+
+def duration_option(name: str, text: str) -> Any:
+    """Declares an option that is a time: 90s, 10m, 2h; its value is in seconds.
+
+    Args:
+        name: the option, "--budget".
+        text: its line of help.
+    """
+
+    def parse(given: Any) -> float:
+        from synthmill.runtime.errors import InvalidField
+
+        try:
+            if isinstance(given, str):
+                seconds = float(given[:-1]) * _SECONDS[given[-1:]]
+                if not 0 < seconds < math.inf:
+                    raise ValueError
+                return seconds
+            return float(given)
+        except (ValueError, KeyError):
+            raise InvalidField(name, given, "a time such as 90s, 10m or 2h") from None
+
+    return typer.Option(name, parser=parse, metavar="TIME", help=text)
 
 
 def connect(addresses: Sequence[str] | None, tenant: str | None = None) -> Client:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from google.protobuf.duration_pb2 import Duration
+
 from synthmill.client.blocking import Blocking, blocking
 from synthmill.client.messages import full_name, make, new_request_id
 from synthmill.client.services import ServiceClient
+from synthmill.runtime.errors import InvalidField
 from synthmill.runtime.structs import to_struct
 from synthmill.v1 import job_pb2
 from synthmill.v1 import training_service_pb2 as pb
@@ -29,16 +32,24 @@ class AsyncTraining(ServiceClient):
         seed: int = 0,
         request_id: str = "",
         validate_only: bool = False,
+        budget_s: float = 0.0,
+        target: Mapping[str, float] | None = None,
+        processes: int = 0,
     ) -> job_pb2.Job:
         """Begins to train a generator; the job's result is a model version.
 
+        Of the time, the parameter "steps" and the target, whichever comes first ends the run.
+
         Args:
             dataset: "datasets/{dataset}", or one of its versions; "datasets/" may be left out.
-            family: "gan" or "vae".
+            family: "gan", "vae", or "auto", which chooses by the data and the time.
             model: model to add a version to; empty means "{dataset}-{family}".
             parameters: hyper-parameters by name, as `list_families` lists them.
             request_id: UUID; a second call with the same one returns the same job. Empty means a new one.
             validate_only: only check and resolve the request; the job returned has no name.
+            budget_s: most training time, in seconds; 0 sets no bound.
+            target: the utility that ends the run: {"tstr": 0.85}, or {"fidelity": 0.9} without labels.
+            processes: that share every batch; 0 means 1.
 
         Raises:
             InvalidField: an unknown family or hyper-parameter, or a value that is not allowed.
@@ -54,6 +65,9 @@ class AsyncTraining(ServiceClient):
             seed=seed,
             request_id=request_id or new_request_id(),
             validate_only=validate_only,
+            budget=_to_duration(budget_s) if budget_s else None,
+            target=_to_target(target) if target else None,
+            processes=processes,
         )
         return await self._unary("CreateTrainingJob", request)
 
@@ -103,6 +117,20 @@ class AsyncTraining(ServiceClient):
     async def list_families(self, kind: str = "") -> list[pb.Family]:
         """Returns the families of generators of a kind, or of all kinds, with their hyper-parameters."""
         return list((await self._unary("ListFamilies", pb.ListFamiliesRequest(kind=kind))).families)
+
+
+def _to_duration(seconds: float) -> Duration:
+    try:
+        return Duration(seconds=int(seconds), nanos=round(seconds % 1 * 1e9) % 10**9)
+    except (ValueError, OverflowError):
+        raise InvalidField("budget_s", seconds, "a number of seconds") from None
+
+
+def _to_target(target: Mapping[str, float]) -> pb.TrainingTarget:
+    if len(target) != 1:
+        raise InvalidField("target", dict(target), "one figure and its least value")
+    [(figure, least)] = target.items()
+    return make(pb.TrainingTarget, figure=figure, least=least)
 
 
 class Training(Blocking[AsyncTraining]):

@@ -1,3 +1,6 @@
+import datetime
+
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from synthmill.v1 import job_pb2 as _job_pb2
 from google.protobuf.internal import containers as _containers
@@ -9,7 +12,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class CreateTrainingJobRequest(_message.Message):
-    __slots__ = ("dataset", "family", "model", "parameters", "seed", "request_id", "validate_only")
+    __slots__ = ("dataset", "family", "model", "parameters", "seed", "request_id", "validate_only", "budget", "target", "processes")
     DATASET_FIELD_NUMBER: _ClassVar[int]
     FAMILY_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -17,6 +20,9 @@ class CreateTrainingJobRequest(_message.Message):
     SEED_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    PROCESSES_FIELD_NUMBER: _ClassVar[int]
     dataset: str
     family: str
     model: str
@@ -24,7 +30,18 @@ class CreateTrainingJobRequest(_message.Message):
     seed: int
     request_id: str
     validate_only: bool
-    def __init__(self, dataset: _Optional[str] = ..., family: _Optional[str] = ..., model: _Optional[str] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., seed: _Optional[int] = ..., request_id: _Optional[str] = ..., validate_only: bool = ...) -> None: ...
+    budget: _duration_pb2.Duration
+    target: TrainingTarget
+    processes: int
+    def __init__(self, dataset: _Optional[str] = ..., family: _Optional[str] = ..., model: _Optional[str] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., seed: _Optional[int] = ..., request_id: _Optional[str] = ..., validate_only: bool = ..., budget: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., target: _Optional[_Union[TrainingTarget, _Mapping]] = ..., processes: _Optional[int] = ...) -> None: ...
+
+class TrainingTarget(_message.Message):
+    __slots__ = ("figure", "least")
+    FIGURE_FIELD_NUMBER: _ClassVar[int]
+    LEAST_FIELD_NUMBER: _ClassVar[int]
+    figure: str
+    least: float
+    def __init__(self, figure: _Optional[str] = ..., least: _Optional[float] = ...) -> None: ...
 
 class CreateCompressionJobRequest(_message.Message):
     __slots__ = ("model", "methods", "parameters", "max_loss", "dataset", "seed", "request_id", "validate_only")
