@@ -16,6 +16,7 @@ from synthmill.kinds.base import Columns
 from synthmill.kinds.registry import get_kind
 from synthmill.learning import card
 from synthmill.learning.checkpoint import write_atomically
+from synthmill.learning.curves import write_events
 from synthmill.learning.data import count_records
 from synthmill.learning.draws import Stream, derive_seed
 from synthmill.learning.ema import recompute_batch_statistics
@@ -25,11 +26,13 @@ from synthmill.learning.film import Film
 from synthmill.learning.graph.metadata import GraphMetadata
 from synthmill.learning.graph.noise import standard_normal
 from synthmill.learning.guard import require_finite
+from synthmill.learning.provenance import versions
 from synthmill.learning.samples import draw_grid
 from synthmill.learning.state import RunState
 from synthmill.learning.task import LABEL, TrainingResult, TrainingTask
 
 _STATISTICS_BATCHES = 64
+_EVENTS = "history.tfevents"
 
 
 def finish(task: TrainingTask, run: RunState, columns: Columns, folder: Path, *, film: Film) -> TrainingResult:
@@ -64,7 +67,8 @@ def finish(task: TrainingTask, run: RunState, columns: Columns, folder: Path, *,
         **_validated(run),
     }
     picture = draw_grid(generator, kind, task.schema, task.labels, latent_size, task.seed)
-    described = card.build_card(task, training=_circumstances(task, run, columns), metrics=metrics)
+    account = card.Account(_circumstances(task, run, columns), metrics, run.said, run.history.rows())
+    described = card.build_card(task, account)
     contents = {
         "sampler.onnx": graph,
         "card.json": card.to_json(described).encode(),
@@ -73,11 +77,13 @@ def finish(task: TrainingTask, run: RunState, columns: Columns, folder: Path, *,
         "samples.png": picture,
         "samples.gif": film.to_gif(picture),
         "history.csv": run.history.to_csv().encode(),
+        "run.json": card.to_json(_resolved(task, run)).encode(),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         write_atomically(folder / name, content)
-    return TrainingResult({name: folder / name for name in contents}, metrics)
+    write_events(folder / _EVENTS, run.history.rows())
+    return TrainingResult({name: folder / name for name in (*contents, _EVENTS)}, metrics)
 
 
 def _validated(run: RunState) -> dict[str, float]:
@@ -93,6 +99,19 @@ def _validated(run: RunState) -> dict[str, float]:
         "class_diversity": best.class_diversity,
         "nearest_ratio": best.nearest_ratio,
         "copied_share": best.copied_share,
+    }
+
+
+def _resolved(task: TrainingTask, run: RunState) -> dict[str, Any]:
+    """Returns all that the run depends on and all that it has decided, for programs."""
+    described = dataclasses.asdict(dataclasses.replace(task, columns={}, held_out={}))
+    del described["columns"], described["held_out"]
+    return {
+        "task": described,
+        "plan": run.plan.state()["decisions"],
+        "changes": dataclasses.asdict(run.changes),
+        "validations": [dataclasses.asdict(found) for found in run.course.validations],
+        "versions": versions(),
     }
 
 
@@ -130,7 +149,9 @@ def _circumstances(task: TrainingTask, run: RunState, columns: Columns) -> dict[
         "steps": run.step,
         "ended_by": run.ended,
         "changes": dataclasses.asdict(run.changes),
-        "events": list(run.said),
+        "budget_seconds": task.budget_s or "none",
+        "target": "none" if task.target is None else {run.course.figure: task.target},
+        "utility_measured_on": "held-out records" if task.held_out else "the records that were learned from",
         "seconds": run.elapsed_s,
         "device": str(fabric.device),
         "processes": fabric.world_size,

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from synthmill.learning.card import build_card, to_json, to_markdown
+from synthmill.learning.card import Account, build_card, describe_copies, to_json, to_markdown
+from synthmill.learning.provenance import code_digest
 from synthmill.learning.task import TrainingTask
+
+METRICS = {"nearest_ratio": 0.9, "copied_share": 0.04}
 
 
 def card(**changes):
@@ -27,7 +30,9 @@ def card(**changes):
         }
         | changes
     )
-    return build_card(task, training={"records": 5}, metrics={"export_max_difference": 0.0})
+    training = {"records": 5, "records_by_class": {"circle": 4000, "square": 12}}
+    rows = [{"step": step + 1, "loss": 10.0 - step} for step in range(10)]
+    return build_card(task, Account(training, {"export_max_difference": 0.0} | METRICS, ["step 3: a | b"], rows))
 
 
 def test_json_is_the_card():
@@ -48,6 +53,11 @@ def test_json_is_the_card():
         "| export_max_difference | 0 |",
         "| learning_rate | 0.001 |",
         "| records | 5 |",
+        "| loss | `█▇▆▆▅▄▃▃▂▁` | 10 | 1 | 1 | 10 |",
+        "- step 3: a \\| b",
+        "- Fewer than 50 records in square (12): samples of these classes add little to the records.",
+        "- Utility was measured on the records that were learned from",
+        "is 0.90 times that of real records; 4% of the samples",
     ],
 )
 def test_markdown_has_every_fact(fact):
@@ -58,7 +68,23 @@ def test_markdown_says_what_is_missing():
     text = to_markdown(card(labels=(), license="", lineage={}))
     assert "| Classes | none |" in text
     assert "| Licence | not stated |" in text
-    assert "## Lineage\n\nNothing." in text
+    assert "## Data\n\nNothing." in text
+    assert "The licence of the data is not stated" in text
+
+
+def test_copies_are_told():
+    few = describe_copies({"nearest_ratio": 0.9, "copied_share": 0.04})
+    many = describe_copies({"nearest_ratio": 0.2, "copied_share": 0.6})
+    assert "copies" not in few
+    assert "some of them are copies" in many
+    assert "60% of the samples" in many
+    assert describe_copies({}) == "Not measured: the run was too short."
+
+
+def test_code_has_a_digest_of_its_own():
+    found = card()["versions"]["code_sha256"]
+    assert len(found) == 64
+    assert found == code_digest()
 
 
 def test_names_cannot_break_the_table():

@@ -6,11 +6,13 @@ import csv
 import dataclasses
 import io
 import json
+import struct
 
 import numpy as np
 import pytest
 from PIL import Image
 from safetensors.numpy import load_file
+from tensorboardX.proto.event_pb2 import Event
 from unit.learning.tasks import MACHINE, digits_task, points_task
 from unit.learning.test_train import StopAfter, learned
 
@@ -69,7 +71,8 @@ def test_a_collapsed_run_starts_again_once_and_says_so(tmp_path):
     assert "once, with a learning rate of 0.5" in restart
     training = card(result)["training"]
     assert training["changes"] == {"rate_factor": 0.5, "batch_divisor": 1, "restarts": 1}
-    assert restart in training["events"]
+    assert restart in card(result)["events"]
+    assert restart in result.artifacts["card.md"].read_text()
     steps = [step for step, _ in curve(result, "discriminator")]
     assert steps == sorted(set(steps))
     # Also where it is stopped on both sides of the restart.
@@ -126,6 +129,42 @@ def test_short_runs_are_not_measured(tmp_path):
     result = train(points_task(tmp_path / "data"), tmp_path / "run", machine=MACHINE, say=said.append)
     assert "tstr" not in result.metrics
     assert said == []
+
+
+def test_what_was_resolved_decided_and_found_is_written_down(tmp_path):
+    task = dataclasses.replace(points_task(tmp_path / "data", steps=20, validation_interval=10), license="")
+    result = train(task, tmp_path / "run", machine=MACHINE)
+    written = json.loads(result.artifacts["run.json"].read_text())
+    assert written["task"]["seed"] == 5
+    assert written["task"]["parameters"]["ema_decay"] == 0.999
+    assert [found["step"] for found in written["validations"]] == [10, 20]
+    assert written["plan"] == [{"step": 0, "progress": 0.0, "total": 20, "elapsed_s": 0.0}]
+    assert len(written["versions"]["code_sha256"]) == 64
+    text = result.artifacts["card.md"].read_text()
+    for heading in ("Data", "Measured", "Memorisation", "Limits", "Curves", "Events", "Hyper-parameters", "Versions"):
+        assert f"## {heading}\n" in text
+
+
+def test_tensorboard_has_the_curves_of_the_table(tmp_path):
+    result = train(points_task(tmp_path / "data", steps=20, validation_interval=10), tmp_path / "run", machine=MACHINE)
+    found = {}
+    for event in read_events(result.artifacts["history.tfevents"].read_bytes()):
+        for value in event.summary.value:
+            found.setdefault(value.tag, []).append((event.step, value.simple_value))
+    assert set(found) == {"generator", "discriminator", "tstr", "diversity", "copied_share"}
+    for name, points in found.items():
+        assert [step for step, _ in points] == [step for step, _ in curve(result, name)]
+        assert [value for _, value in points] == pytest.approx([value for _, value in curve(result, name)], rel=1e-6)
+
+
+def read_events(data: bytes) -> list[Event]:
+    """Reads TFRecords: length, its checksum, the record, its checksum."""
+    events = []
+    while data:
+        (length,) = struct.unpack("<Q", data[:8])
+        events.append(Event.FromString(data[12 : 12 + length]))
+        data = data[16 + length :]
+    return events
 
 
 def test_the_film_shows_the_run(tmp_path):

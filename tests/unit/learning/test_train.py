@@ -158,7 +158,7 @@ def test_progress_goes_up_to_the_end_and_shows_pictures(tmp_path):
 def test_artifacts_agree_with_each_other(tmp_path):
     task = digits_task(tmp_path / "data", "vae")
     result = train(task, tmp_path / "scratch", machine=MACHINE)
-    assert set(result.artifacts) == {*LEARNED, "card.json", "card.md"}
+    assert set(result.artifacts) == {*LEARNED, "card.json", "card.md", "run.json", "history.tfevents"}
     card = json.loads(result.artifacts["card.json"].read_text())
     assert card["lineage"] == {"dataset": "datasets/digits/versions/1"}
     assert card["seed"] == 5

@@ -171,6 +171,7 @@ def _show(model: model_pb2.Model, as_json: bool) -> None:
             "labels": ", ".join(model.labels),
             "columns": ", ".join(f"{c['name']} {c['data_type']} {c['shape']}" for c in values["columns"]),
             "files": ", ".join(artifact.name for artifact in model.artifacts),
+            "card": _card(model),
             "dataset": model.dataset,
             "job": model.job,
             "metrics": values["metrics"],
@@ -180,6 +181,13 @@ def _show(model: model_pb2.Model, as_json: bool) -> None:
         }
     )
     show(values, as_json, text)
+
+
+def _card(model: model_pb2.Model) -> str:
+    """Says how to come by the card for people: data and licence, settings, curves, what was measured, limits."""
+    if not any(artifact.name == "card.md" for artifact in model.artifacts):
+        return ""
+    return f"card.md; synthmill models export {model.name.removeprefix('models/')} --out DIR writes it"
 
 
 def _time(model: model_pb2.Model) -> str:
