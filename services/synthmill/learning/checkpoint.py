@@ -8,6 +8,7 @@ whose checkpoints count as newer than all before: n is the round times 10^9, and
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
 import logging
@@ -113,6 +114,11 @@ def write_atomically(path: Path, data: bytes) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Tells whether a file could not be written for want of room."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _read(folder: Path, number: int) -> Checkpoint:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from synthmill.learning.checkpoint import write_atomically
+from synthmill.learning.checkpoint import is_disk_full, write_atomically
 
 _FRAMES = 24
 _FRAME_MS = 250
@@ -37,9 +37,15 @@ class Film:
             before: progress before the step.
             after: progress after it.
         """
-        if self._takes and int(_FRAMES * before) != int(_FRAMES * after):
+        if not self._takes or int(_FRAMES * before) == int(_FRAMES * after):
+            return
+        try:
             self._folder.mkdir(parents=True, exist_ok=True)
             write_atomically(self._folder / f"{self._number():012d}.png", self._draw())
+        except OSError as error:
+            # A missing frame is no reason to stop; that the disk is full is told when a checkpoint does not fit.
+            if not is_disk_full(error):
+                raise
 
     def cut_after(self, number: int) -> None:
         """Drops the pictures of what a run has gone back behind."""

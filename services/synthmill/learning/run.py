@@ -9,9 +9,11 @@ import logging
 from pathlib import Path
 
 import torch
+from lightning_fabric import Fabric
 
 from synthmill.kinds.registry import get_kind
 from synthmill.learning.adequacy import require_enough, require_variety
+from synthmill.learning.checkpoint import write_atomically
 from synthmill.learning.configuration import hyper_parameters
 from synthmill.learning.course import CLASS_COLLAPSE, COLLAPSE, DIVERGENCE
 from synthmill.learning.data import count_records, open_columns
@@ -42,6 +44,8 @@ _IN_WORDS = {
     CLASS_COLLAPSE: "the generator has collapsed in a class",
     DIVERGENCE: "the run gets worse and worse",
 }
+
+_PRECISION = "precision"
 
 # PyTorch has a class of its own for the memory of a device, and a RuntimeError for that of the machine.
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "std::bad_alloc")
@@ -81,11 +85,13 @@ def train(
     require_enough(columns, task.labels, parameters.min_class_records)
     require_variety(columns)
     task = dataclasses.replace(task, parameters=dataclasses.asdict(parameters))
+    folder = scratch / f"run-{_digest(task)}"
     with torch.random.fork_rng():
-        fabric = open_fabric(machine)
+        fabric = open_fabric(_as_before(machine, folder))
         if not fabric.is_global_zero:
             progress, check, say = ignore_progress, never_stop, say_nothing
-        folder = scratch / f"run-{_digest(task)}"
+        else:
+            _keep_precision(fabric, folder)
         session = Session(task, kind, parameters, columns, fabric, folder, machine, progress, check, say)
         run = _train_to_end(session)
         result = None
@@ -144,6 +150,20 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(text in str(error) for text in _NO_MEMORY)
+
+
+def _as_before(machine: Machine, folder: Path) -> Machine:
+    """Returns the machine with the precision that an earlier attempt found fastest, as another learns other weights."""
+    path = folder / _PRECISION
+    if machine.precision != "auto" or not path.exists():
+        return machine
+    return dataclasses.replace(machine, precision=path.read_text())
+
+
+def _keep_precision(fabric: Fabric, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    bfloat16 = fabric.strategy.precision.precision == "bf16-mixed"
+    write_atomically(folder / _PRECISION, b"bfloat16" if bfloat16 else b"float32")
 
 
 def _digest(task: TrainingTask) -> str:

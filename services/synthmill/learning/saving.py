@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import time
 from pathlib import Path
 
-from synthmill.learning.checkpoint import Checkpoint, keep_newest, read_checkpoint, write_checkpoint
+from synthmill.learning.checkpoint import (
+    Checkpoint,
+    is_disk_full,
+    keep_newest,
+    read_checkpoint,
+    write_checkpoint,
+)
 from synthmill.learning.state import RunState
 from synthmill.learning.task import SayCallback
 
 log = logging.getLogger(__name__)
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _BEST = "best"
 
 
@@ -67,7 +71,7 @@ class Saver:
                 self._full = False
                 return True
             except OSError as error:
-                if error.errno not in _FULL:
+                if not is_disk_full(error):
                     raise
                 if is_last_attempt:
                     self._tell(error)

@@ -11,7 +11,9 @@ from typing import Any
 from synthmill.kinds.base import PICTURE_MEDIA_TYPE
 from synthmill.learning.task import Machine, Progress, ProgressCallback
 from synthmill.runtime.channels import connect_sync
+from synthmill.runtime.errors import ResourceExhausted
 from synthmill.runtime.jobs.context import JobContext
+from synthmill.runtime.store import Artifact
 from synthmill.runtime.structs import to_struct
 from synthmill.training.config import TrainingConfig
 from synthmill.training.patience import ask_patiently
@@ -105,7 +107,7 @@ def report_to(context: JobContext) -> ProgressCallback:
     """Returns a callback that writes down a run's progress as the job's."""
 
     def report(progress: Progress) -> None:
-        picture = progress.picture and context.store.put_bytes(progress.picture, "progress.png", PICTURE_MEDIA_TYPE)
+        picture = progress.picture and _keep_picture(context, progress.picture)
         context.progress(
             progress.step,
             progress.total,
@@ -117,6 +119,14 @@ def report_to(context: JobContext) -> ProgressCallback:
         )
 
     return report
+
+
+def _keep_picture(context: JobContext, picture: bytes) -> Artifact | None:
+    """Puts a picture into the store; None where there is no room for it, which is no reason to stop."""
+    try:
+        return context.store.put_bytes(picture, "progress.png", PICTURE_MEDIA_TYPE)
+    except ResourceExhausted:
+        return None
 
 
 def machine_of(config: TrainingConfig) -> Machine:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from synthmill.runtime.config import ServiceConfig
@@ -19,6 +22,8 @@ from synthmill.runtime.jobs.tables import JobRow
 from synthmill.runtime.store import Artifact, ObjectStore
 
 _PROGRESS_INTERVAL_S = 0.5
+
+logger = logging.getLogger(__name__)
 
 
 class JobContext:
@@ -95,14 +100,16 @@ class JobContext:
             "metrics": {name: float(value) for name, value in (metrics or {}).items() if math.isfinite(value)},
             "picture": dataclasses.asdict(self._picture) if self._picture else None,
         }
-        if self._table.record_progress(self._claim, progress):
-            self.cancel()
-            self.check()
+        with _patience():
+            if self._table.record_progress(self._claim, progress):
+                self.cancel()
+        self.check()
 
     def message(self, text: str) -> None:
         """Writes down something worth reading; raises as `progress`."""
         self.check()
-        self._table.record_message(self._claim, text)
+        with _patience():
+            self._table.record_message(self._claim, text)
 
     def check(self) -> None:
         """Looks whether to go on.
@@ -129,6 +136,18 @@ class JobContext:
         result = self._table.succeed(self._claim, publish)
         self.finished = True
         return result
+
+
+@contextlib.contextmanager
+def _patience() -> Iterator[None]:
+    """Goes on where the database is busy or its disk full: work is worth more than a report of it.
+
+    If that lasts, the lease runs out and fences the worker.
+    """
+    try:
+        yield
+    except OperationalError:
+        logger.exception("a report could not be written down")
 
 
 class _Pace:
