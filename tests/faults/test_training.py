@@ -79,10 +79,10 @@ def wait_for_step(client: Client, name: str, step: int) -> job_pb2.Job:
         time.sleep(0.05)
 
 
-def run_with_kills(cluster: Cluster, model: str, kills: list[tuple[str, int]], seed: int) -> str:
+def run_with_kills(cluster: Cluster, model: str, kills: list[tuple[str, int]], seed: int, **parameters: object) -> str:
     """Trains with processes killed once a step has been reached, and returns the digest of the model's weights."""
     with client_of(cluster) as client:
-        job = start_training(client, model=model, seed=seed, steps=STEPS)
+        job = start_training(client, model=model, seed=seed, **{"steps": STEPS, **parameters})
         for what, step in kills:
             wait_for_step(client, job.name, step)
             KILLS[what](cluster)
@@ -142,3 +142,14 @@ def test_twenty_kills_at_random_moments_lose_and_double_nothing(cluster):
     calm = run_with_kills(cluster, "twenty-calm", [], seed=9)
     for run in range(4):
         assert run_with_kills(cluster, f"twenty-{run}", random_kills(moments, 5), seed=9) == calm
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_ten_kills_at_random_moments_change_no_bit_of_the_best_checkpoint(cluster):
+    # Many validations, and a learning rate at which utility falls, so that the best is not the last.
+    given = {"steps": 800, "validation_interval": 80, "patience": 0, "learning_rate": 0.02}
+    calm = run_with_kills(cluster, "best-calm", [], seed=3, **given)
+    moments = random.Random(10)
+    kills = [("worker", step) for step in sorted(moments.randrange(1, 800) for _ in range(10))]
+    assert run_with_kills(cluster, "best-stormy", kills, seed=3, **given) == calm

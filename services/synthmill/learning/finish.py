@@ -20,7 +20,7 @@ from synthmill.learning.curves import write_events
 from synthmill.learning.data import count_records
 from synthmill.learning.draws import Stream, derive_seed
 from synthmill.learning.ema import recompute_batch_statistics
-from synthmill.learning.export import compare, export_sampler
+from synthmill.learning.export import Agreement, compare, export_sampler
 from synthmill.learning.families.base import GENERATOR
 from synthmill.learning.film import Film
 from synthmill.learning.graph.metadata import GraphMetadata
@@ -58,14 +58,7 @@ def finish(task: TrainingTask, run: RunState, columns: Columns, folder: Path, *,
     metadata = GraphMetadata(task.kind, task.schema, task.labels, task.family, task.lineage, task.license)
     graph = export_sampler(generator, learning, list(kind.columns(task.schema)), latent_size, metadata)
     agreement = compare(graph, generator, learning, latent_size, len(task.labels))
-    metrics = {
-        "export_max_difference": agreement.max_difference,
-        "export_differing_share": agreement.differing_share,
-        "training_seconds": run.elapsed_s,
-        "steps_per_second": run.step / max(run.elapsed_s, 1e-9),
-        **{f"final_{name}": value for name, value in run.history.last.items()},
-        **_validated(run),
-    }
+    metrics = _figures(run, agreement)
     picture = draw_grid(generator, kind, task.schema, task.labels, latent_size, task.seed)
     account = card.Account(_circumstances(task, run, columns), metrics, run.said, run.history.rows())
     described = card.build_card(task, account)
@@ -84,6 +77,17 @@ def finish(task: TrainingTask, run: RunState, columns: Columns, folder: Path, *,
         write_atomically(folder / name, content)
     write_events(folder / _EVENTS, run.history.rows())
     return TrainingResult({name: folder / name for name in (*contents, _EVENTS)}, metrics)
+
+
+def _figures(run: RunState, agreement: Agreement) -> dict[str, float]:
+    return {
+        "export_max_difference": agreement.max_difference,
+        "export_differing_share": agreement.differing_share,
+        "training_seconds": run.elapsed_s,
+        "steps_per_second": run.step / max(run.elapsed_s, 1e-9),
+        **{f"final_{name}": value for name, value in run.history.last.items()},
+        **_validated(run),
+    }
 
 
 def _validated(run: RunState) -> dict[str, float]:

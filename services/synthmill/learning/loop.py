@@ -16,7 +16,7 @@ from synthmill.kinds.base import Columns, Learning
 from synthmill.learning.course import Validation, Verdict
 from synthmill.learning.data import Order, load
 from synthmill.learning.draws import Draws
-from synthmill.learning.families.base import Batch, StepInput
+from synthmill.learning.families.base import Batch, Losses, StepInput
 from synthmill.learning.film import Film
 from synthmill.learning.reporting import Reporter
 from synthmill.learning.saving import Saver
@@ -170,7 +170,7 @@ class Loop:
         began = time.monotonic()
         losses = run.family.train_step(parts.feed.step_input(run.step, run.plan.progress(run.step)))
         run.ema.update(run.step)
-        values = {name: loss.item() for name, loss in losses.items()}
+        values = self._mean(losses)
         run.history.add(run.step, values)
         run.step += 1
         self._steps, self._steps_s = self._steps + 1, self._steps_s + time.monotonic() - began
@@ -251,6 +251,13 @@ class Loop:
         if run.plan.is_by_time and validation_s and run.step_s:
             return max(often, math.ceil(validation_s / _VALIDATION_SHARE / run.step_s))
         return max(often, math.ceil(_LEAST_RECORDS_BETWEEN / run.family.parameters.batch_size))
+
+    def _mean(self, losses: Losses) -> dict[str, float]:
+        """Returns the losses of the whole batch: means over the processes, whose shares are equal."""
+        if self._fabric.world_size > 1:
+            values = self._fabric.all_reduce(torch.stack([loss.detach() for loss in losses.values()]), reduce_op="mean")
+            return dict(zip(losses, values.tolist(), strict=True))
+        return {name: loss.item() for name, loss in losses.items()}
 
     def _agree(self, value: Any) -> Any:
         """Returns the first process's value in all of them."""

@@ -94,14 +94,16 @@ def train(
             _keep_precision(fabric, folder)
         session = Session(task, kind, parameters, columns, fabric, folder, machine, progress, check, say)
         run = _train_to_end(session)
-        result = None
-        if fabric.is_global_zero:
-            session.exporting(run)
-            best = read_best(folder, run.best)
-            if best:
-                run.restore_weights(best)
-            result = finish(task, run, columns, folder / "model", film=session.film(run))
-        return fabric.broadcast(result)
+        return fabric.broadcast(_export(session, run) if fabric.is_global_zero else None)
+
+
+def _export(session: Session, run: RunState) -> TrainingResult:
+    """Makes the files of the model out of the best checkpoint, or the last where there is none."""
+    session.exporting(run)
+    best = read_best(session.folder, run.best)
+    if best:
+        run.restore_weights(best)
+    return finish(session.task, run, session.columns, session.folder / "model", film=session.film(run))
 
 
 def _train_to_end(session: Session) -> RunState:

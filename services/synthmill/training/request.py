@@ -116,6 +116,9 @@ def make_spec(dataset: dataset_pb2.Dataset, asked: Asked) -> TrainingSpec:
     require_counts(record_count, _count_by_class(dataset), resolved["min_class_records"])
     if not 1 <= asked.processes <= MAX_PROCESSES:
         raise InvalidField("processes", asked.processes, f"1 to {MAX_PROCESSES}")
+    if resolved["batch_size"] % asked.processes:
+        allowed = f"a multiple of the {asked.processes} processes"
+        raise InvalidField("parameters.batch_size", resolved["batch_size"], allowed)
     return TrainingSpec(
         dataset=dataset.name,
         family=family,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from synthmill.learning.run import train
+from synthmill.learning.processes import train_in_processes
 from synthmill.learning.task import TrainingTask
 from synthmill.runtime.jobs.context import JobContext
 from synthmill.runtime.store import Artifact
@@ -70,6 +70,14 @@ def _train(context: JobContext, catalog: Catalog) -> pb.PublishModelRequest:
     if spec.why and context.attempt == 1:
         context.message(spec.why)
     machine = machine_of(context.config)
-    result = train(task, folder, machine=machine, progress=report_to(context), check=context.check, say=context.message)
+    result = train_in_processes(
+        task,
+        folder,
+        spec.processes,
+        machine=machine,
+        progress=report_to(context),
+        check=context.check,
+        say=context.message,
+    )
     version = model_pb2.Model(kind=task.kind, family=task.family, labels=task.labels, dataset=dataset.name)
     return make_publication(context, task.model, version, result.artifacts, result.metrics)

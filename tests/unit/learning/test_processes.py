@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
+import json
 import subprocess
 import sys
 
@@ -11,8 +14,11 @@ import pytest
 from safetensors.numpy import load_file
 from unit.learning.tasks import MACHINE, points_task, toy_kind_environment
 
+from synthmill.learning.processes import train_in_processes
 from synthmill.learning.run import train
+from synthmill.runtime.errors import Cancelled, InvalidField
 
+FLOAT32 = dataclasses.replace(MACHINE, precision="float32")
 LEARNING_RATE = 1e-3
 SCRIPT = """
 import dataclasses, pathlib, sys
@@ -39,3 +45,62 @@ def test_two_processes_learn_what_one_learns(tmp_path):
     way = task.parameters["steps"] * LEARNING_RATE
     difference = np.concatenate([np.abs(found[name] - tensor).ravel() for name, tensor in expected.items()])
     assert difference.mean() < 0.01 * way
+
+
+def curves(result) -> dict[str, list[float]]:
+    rows = list(csv.DictReader(io.StringIO(result.artifacts["history.csv"].read_text())))
+    return {name: [float(row[name]) for row in rows if row[name]] for name in rows[0]}
+
+
+@pytest.fixture
+def _processes_know_the_toy_kind(_toy_kind, monkeypatch):
+    for name, value in toy_kind_environment().items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("_processes_know_the_toy_kind")
+def test_the_loss_curve_is_that_of_one_process_with_the_whole_batch(tmp_path):
+    # Two shares of 8 against one batch of 16; validations, too, and what follows from them.
+    task = points_task(tmp_path / "data", batch_size=16, steps=30, validation_interval=15)
+    alone = train(task, tmp_path / "alone", machine=FLOAT32)
+    said, steps = [], []
+    shared = train_in_processes(
+        task,
+        tmp_path / "shared",
+        2,
+        machine=FLOAT32,
+        progress=lambda progress: steps.append(progress.step),
+        say=said.append,
+    )
+    expected, found = curves(alone), curves(shared)
+    assert list(found) == list(expected)
+    for name in ("generator", "discriminator"):
+        # Adam turns even a gradient that is nothing but rounding into a full step.
+        assert found[name] == pytest.approx(expected[name], rel=1e-2, abs=2e-3)
+    assert found["tstr"] == pytest.approx(expected["tstr"], abs=0.02)
+    assert steps == [*range(1, 31), 30]
+    assert len(said) == 2
+    assert json.loads(shared.artifacts["card.json"].read_text())["training"]["processes"] == 2
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_processes_know_the_toy_kind")
+def test_processes_stop_when_asked_and_go_on_from_the_checkpoint(tmp_path):
+    task = points_task(tmp_path / "data", batch_size=16, steps=10_000_000)
+    machine = dataclasses.replace(FLOAT32, checkpoint_interval_s=0.0)
+    for least in (1, 21):
+        seen = []
+
+        def check(seen=seen) -> None:
+            if len(seen) >= 20:
+                raise Cancelled("stopped by the test")
+
+        with pytest.raises(Cancelled, match="stopped by the test"):
+            train_in_processes(task, tmp_path / "run", 2, machine=machine, progress=seen.append, check=check)
+        assert seen[0].step >= least
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(tmp_path):
+    with pytest.raises(InvalidField, match="a multiple of the 3 processes") as refusal:
+        train_in_processes(points_task(tmp_path / "data", batch_size=16), tmp_path / "run", 3, machine=FLOAT32)
+    assert refusal.value.metadata["field"] == "batch_size"

@@ -107,6 +107,12 @@ def test_a_number_of_processes_that_is_none_is_refused(processes):
         make_spec(dataset(500, 400), Asked("gan", processes=processes))
 
 
+def test_a_batch_that_processes_cannot_share_is_refused():
+    with pytest.raises(InvalidField, match=r"parameters\.batch_size: got 64, allowed: a multiple of the 3 processes"):
+        make_spec(dataset(500, 400), Asked("gan", processes=3))
+    assert make_spec(dataset(500, 400), Asked("gan", processes=2)).processes == 2
+
+
 def test_auto_chooses_and_says_why():
     spec = make_spec(dataset(5000, 4000), Asked("auto", model="best"))
     assert (spec.family, spec.model) == ("gan", "best")
