@@ -136,7 +136,7 @@ def test_what_was_resolved_decided_and_found_is_written_down(tmp_path):
     result = train(task, tmp_path / "run", machine=MACHINE)
     written = json.loads(result.artifacts["run.json"].read_text())
     assert written["task"]["seed"] == 5
-    assert written["task"]["parameters"]["ema_decay"] == 0.999
+    assert written["task"]["parameters"]["learning_rate"] == 1e-3
     assert [found["step"] for found in written["validations"]] == [10, 20]
     assert written["plan"] == [{"step": 0, "progress": 0.0, "total": 20, "elapsed_s": 0.0}]
     assert len(written["versions"]["code_sha256"]) == 64
