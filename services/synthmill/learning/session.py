@@ -182,12 +182,11 @@ class Session:
 
     def _feed(self, run: RunState) -> Feed:
         family = run.family
-        balance = family.parameters.balance_classes
         return Feed(
             self._fabric,
             self.kind.learning(),
             self.columns,
-            make_order(self.columns, self.task.seed, len(self.task.labels), balance),
+            make_order(self.columns, self.task.seed, len(self.task.labels), family.parameters.class_weights),
             batch_size=family.parameters.batch_size,
             batches_per_step=family.batches_per_step,
             seed=self.task.seed,
