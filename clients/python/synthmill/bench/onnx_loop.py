@@ -98,7 +98,8 @@ def run_latency(setting: dict[str, Any], seconds: float, classes: int = 0) -> di
     return {"answered_us": latencies_us}
 
 
-@functools.lru_cache(maxsize=8)
+# Only the last ones stay open: each session keeps memory for the largest batch that it has run.
+@functools.lru_cache(maxsize=1)
 def _opened(path: str, threads: int, sessions: int, provider: str) -> list[onnxruntime.InferenceSession]:
     import onnxruntime
 
