@@ -103,7 +103,8 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
     async def ImportModel(self, requests: AsyncIterator[pb.ImportModelRequest], context: Context) -> job_pb2.Job:
         header = await _header(requests)
         wanted = convert.to_wrapping(header)
-        async with uploading.received_file(_pieces(requests), self._inbox, self._config.max_model_bytes) as path:
+        limit_bytes = self._config.max_model_bytes
+        async with uploading.received_file(_pieces(requests), self._inbox, limit_bytes, header.sha256) as path:
             upload = await self._store_upload(path, f"{header.model}.onnx", header.request_id)
         return await self._create_job(wrapping.TYPE, {**wanted, "upload": upload}, header.request_id)
 

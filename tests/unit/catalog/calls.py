@@ -58,6 +58,11 @@ class Calls:
                 break
         return self.jobs.GetJob(job_service_pb2.GetJobRequest(name=job.name))
 
+    def job_names(self) -> set[str]:
+        """Returns the names of all jobs of the catalog."""
+        jobs = self.jobs.ListJobs(job_service_pb2.ListJobsRequest(page_size=1000)).jobs
+        return {job.name for job in jobs}
+
     def messages(self, job: str) -> list[str]:
         """Returns what a finished job has told."""
         events = self.jobs.WatchJob(job_service_pb2.WatchJobRequest(name=job), timeout=DEADLINE_S)

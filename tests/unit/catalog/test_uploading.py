@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import io
+import subprocess
+import sys
 import time
+import urllib.request
 import uuid
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from unit.catalog.calls import make_spec
 from unit.kinds.image.drawing import encode
 
@@ -20,6 +25,7 @@ from synthmill.v1 import catalog_service_pb2 as pb
 from synthmill.v1 import job_pb2
 
 IMAGES, LABELS = digits()
+TESTS = Path(__file__).resolve().parents[2]
 
 
 def npz(count=30, start=0):
@@ -32,6 +38,23 @@ def messages(name, data, file_name="a.npz", chunk=1000, **header):
     yield pb.UploadDatasetRequest(header=pb.UploadHeader(spec=make_spec(name), file_name=file_name, **header))
     for start in range(0, len(data), chunk):
         yield pb.UploadDatasetRequest(data=data[start : start + chunk])
+
+
+def active(cluster, method):
+    """How many calls of a method are in progress."""
+    with urllib.request.urlopen(f"http://{cluster.services['catalog'].metrics}/metrics", timeout=10) as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+        samples = [
+            sample for family in families if family.name == "synthmill_active_calls" for sample in family.samples
+        ]
+    return sum(sample.value for sample in samples if sample.labels["method"].endswith(f"/{method}"))
+
+
+def until(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def upload(calls, *args, **kwargs):
@@ -89,6 +112,21 @@ def test_repeated_upload_is_the_same_job(calls, name):
 def test_wrong_digest_is_a_data_loss_and_makes_no_job(calls, name):
     with pytest.raises(DataLoss, match="sha256"):
         upload(calls, name, npz(), sha256="0" * 64)
+    assert calls.versions(name) == []
+
+
+@pytest.mark.parametrize("method", ["UploadDataset", "ImportModel"])
+def test_upload_cut_short_by_a_client_that_dies_registers_nothing(calls, cluster, name, method):
+    before = calls.job_names()
+    command = [sys.executable, "-m", "unit.catalog.dying_upload", cluster.address("catalog"), method, name]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=TESTS) as client:
+        assert client.stdout.readline() == "sent\n"
+        until(lambda: active(cluster, method) == 1)
+        client.kill()
+    until(lambda: active(cluster, method) == 0)
+    assert calls.job_names() == before
+    assert not list((cluster.store / "scratch" / "catalog" / "inbox").iterdir())
+    # It is as if nothing had come: the name is free.
     assert calls.versions(name) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 
@@ -13,13 +14,13 @@ from onnx import TensorProto, helper
 from PIL import Image
 from unit.graph.generators import dense_generator, draw
 
-from synthmill.runtime.errors import InvalidField
+from synthmill.runtime.errors import DataLoss, InvalidField
 from synthmill.v1 import catalog_service_pb2 as pb
 from synthmill.v1 import job_pb2
 
 
-def import_model(calls, name, graph, kind="image", labels=(), parameters=None):
-    header = pb.ImportModelHeader(model=name, kind=kind, labels=labels)
+def import_model(calls, name, graph, kind="image", labels=(), parameters=None, **fields):
+    header = pb.ImportModelHeader(model=name, kind=kind, labels=labels, **fields)
     header.parameters.update(parameters or {})
 
     def messages():
@@ -46,7 +47,8 @@ def vector_generator():
 
 def test_picture_generator_becomes_a_model_that_runs(calls, name):
     graph = dense_generator(labels=3, finished=False).SerializeToString()
-    job = import_model(calls, name, graph, labels=["circle", "square", "triangle"])
+    digest = hashlib.sha256(graph).hexdigest()
+    job = import_model(calls, name, graph, labels=["circle", "square", "triangle"], sha256=digest)
     assert job.state == job_pb2.JOB_STATE_SUCCEEDED, job.error
     model = calls.catalog.GetModel(pb.GetModelRequest(name=job.result))
     assert (model.kind, model.family, model.job) == ("image", "imported", job.name)
@@ -111,6 +113,14 @@ def test_unsafe_graph_fails_the_job_and_nothing_is_published(calls, name, graph,
     assert job.error.reason == "BAD_GRAPH"
     assert words in job.error.message
     assert not calls.catalog.ListModels(pb.ListModelsRequest(model=f"models/{name}")).models
+
+
+def test_wrong_digest_is_a_data_loss_and_makes_no_job(calls, name):
+    graph = dense_generator(finished=False).SerializeToString()
+    before = calls.job_names()
+    with pytest.raises(DataLoss, match="sha256"):
+        import_model(calls, name, graph[:-1], sha256=hashlib.sha256(graph).hexdigest())
+    assert calls.job_names() == before
 
 
 def test_unknown_parameter_fails_the_job_by_name(calls, name):

@@ -150,6 +150,7 @@ class AsyncCatalog(ServiceClient):
             labels=list(labels),
             parameters=to_struct(parameters or {}),
             request_id=request_id or new_request_id(),
+            sha256=await self.work(upload.sha256),
         )
 
         def requests() -> Iterator[pb.ImportModelRequest]:

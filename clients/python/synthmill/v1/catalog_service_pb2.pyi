@@ -140,18 +140,20 @@ class PublishModelRequest(_message.Message):
     def __init__(self, model: _Optional[str] = ..., version: _Optional[_Union[_model_pb2.Model, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class ImportModelHeader(_message.Message):
-    __slots__ = ("model", "kind", "labels", "parameters", "request_id")
+    __slots__ = ("model", "kind", "labels", "parameters", "request_id", "sha256")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
     model: str
     kind: str
     labels: _containers.RepeatedScalarFieldContainer[str]
     parameters: _struct_pb2.Struct
     request_id: str
-    def __init__(self, model: _Optional[str] = ..., kind: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
+    sha256: str
+    def __init__(self, model: _Optional[str] = ..., kind: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., request_id: _Optional[str] = ..., sha256: _Optional[str] = ...) -> None: ...
 
 class ImportModelRequest(_message.Message):
     __slots__ = ("header", "data")

@@ -178,7 +178,8 @@ class CatalogServiceServicer(object):
 
     def ImportModel(self, request_iterator, context):
         """Receives a foreign ONNX generator, wraps it into a sampler graph and publishes it, as a job whose result is a model
-        version. The first message has the header. Codes: INVALID_ARGUMENT, RESOURCE_EXHAUSTED, ALREADY_EXISTS.
+        version. The first message has the header. Codes: INVALID_ARGUMENT, RESOURCE_EXHAUSTED, ALREADY_EXISTS, DATA_LOSS if
+        the digest differs.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

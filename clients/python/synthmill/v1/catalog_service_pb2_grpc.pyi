@@ -63,7 +63,8 @@ class CatalogServiceStub:
     """
     ImportModel: _grpc.StreamUnaryMultiCallable[_catalog_service_pb2.ImportModelRequest, _job_pb2.Job]
     """Receives a foreign ONNX generator, wraps it into a sampler graph and publishes it, as a job whose result is a model
-    version. The first message has the header. Codes: INVALID_ARGUMENT, RESOURCE_EXHAUSTED, ALREADY_EXISTS.
+    version. The first message has the header. Codes: INVALID_ARGUMENT, RESOURCE_EXHAUSTED, ALREADY_EXISTS, DATA_LOSS if
+    the digest differs.
     """
     GetModel: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.GetModelRequest, _model_pb2.Model]
     """Returns a model version; "models/{model}" means the promoted one, or the newest if none is.
@@ -108,7 +109,8 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """
     ImportModel: _aio.StreamUnaryMultiCallable[_catalog_service_pb2.ImportModelRequest, _job_pb2.Job]  # type: ignore[assignment]
     """Receives a foreign ONNX generator, wraps it into a sampler graph and publishes it, as a job whose result is a model
-    version. The first message has the header. Codes: INVALID_ARGUMENT, RESOURCE_EXHAUSTED, ALREADY_EXISTS.
+    version. The first message has the header. Codes: INVALID_ARGUMENT, RESOURCE_EXHAUSTED, ALREADY_EXISTS, DATA_LOSS if
+    the digest differs.
     """
     GetModel: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.GetModelRequest, _model_pb2.Model]  # type: ignore[assignment]
     """Returns a model version; "models/{model}" means the promoted one, or the newest if none is.
@@ -204,7 +206,8 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_job_pb2.Job, _abc.Awaitable[_job_pb2.Job]]:
         """Receives a foreign ONNX generator, wraps it into a sampler graph and publishes it, as a job whose result is a model
-        version. The first message has the header. Codes: INVALID_ARGUMENT, RESOURCE_EXHAUSTED, ALREADY_EXISTS.
+        version. The first message has the header. Codes: INVALID_ARGUMENT, RESOURCE_EXHAUSTED, ALREADY_EXISTS, DATA_LOSS if
+        the digest differs.
         """
 
     @_abc_1.abstractmethod
