@@ -17,8 +17,9 @@ import numpy as np
 import onnxruntime
 
 from synthmill.sampling.attempts import plan_attempts
-from synthmill.sampling.gpu_options import PRECISIONS, GpuSettings, cuda_options, session_options
-from synthmill.sampling.providers import CPU, CUDA, TRAITS
+from synthmill.sampling.gpu_options import cuda_options, session_options
+from synthmill.sampling.hardware import CPU, CUDA, PRECISIONS, GpuSettings
+from synthmill.sampling.providers import TRAITS
 from synthmill.sampling.runners import Runner
 from synthmill.sampling.signature import INDEX, LABEL, SEED, Signature, read_signature
 from synthmill.sampling.slots import Shape, input_fields, output_fields

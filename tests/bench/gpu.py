@@ -20,7 +20,7 @@ from synthmill.bench.target import Target, pump_requests
 from synthmill.bench.workers import Process, Worker, call_together
 from synthmill.runtime.channels import connect_sync
 from synthmill.runtime.store import ObjectStore
-from synthmill.sampling.providers import CUDA
+from synthmill.sampling.hardware import CUDA
 from synthmill.v1 import model_pb2, sampling_service_pb2_grpc
 from synthmill.v1 import sampling_service_pb2 as pb
 

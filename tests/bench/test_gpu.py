@@ -17,7 +17,7 @@ from bench.lab import Lengths
 from support.gpu import why_no_cuda
 from synthmill.bench.workers import Worker
 from synthmill.cli.output import table
-from synthmill.sampling.providers import CUDA
+from synthmill.sampling.hardware import CUDA
 
 LENGTHS = Lengths.from_environment()
 CLIENTS = (1, 2, 4)

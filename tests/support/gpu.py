@@ -7,7 +7,7 @@ import functools
 import onnxruntime
 
 from synthmill.sampling.device import DeviceError
-from synthmill.sampling.providers import CUDA, TENSORRT
+from synthmill.sampling.hardware import CUDA, TENSORRT
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from synthmill.runtime.processes.siblings import Siblings
 from synthmill.runtime.service import Assembly, Drain, Mount
 from synthmill.runtime.store import ObjectStore
 from synthmill.sampling.admission import Admission
-from synthmill.sampling.attempts import plan_attempts
+from synthmill.sampling.attempts import default_workers, plan_attempts
 from synthmill.sampling.catalog import Catalog
 from synthmill.sampling.config import SamplingConfig
 from synthmill.sampling.loading import engine_opener
@@ -46,9 +46,10 @@ def build(config: SamplingConfig, drain: Drain, siblings: Siblings | None = None
     attempts = plan_attempts(config.wanted_providers, threads=config.threads, gpu=config.gpu_settings)
     open_engine = engine_opener(ObjectStore(config.store_url), attempts)
     models = ModelRegistry(catalog, open_engine, config.max_models, config.model_memory_mb * _MIB)
-    scheduler = Scheduler(config.worker_count, config.batch_delay_ms / 1000, together=config.batch_requests)
-    admission = Admission(config.max_wait_s, config.answer_memory_mb * _MIB, config.worker_count)
-    ahead = min(config.worker_count + 1, _MAX_AHEAD)
+    workers = config.workers or default_workers(config.wanted_providers)
+    scheduler = Scheduler(workers, config.batch_delay_ms / 1000, together=config.batch_requests)
+    admission = Admission(config.max_wait_s, config.answer_memory_mb * _MIB, workers)
+    ahead = min(workers + 1, _MAX_AHEAD)
     sampler = Sampler(models, catalog, scheduler, admission, ahead, drain)
     regions = Regions(config.system_shared_memory, RegionFolder(siblings.folder / _REGIONS) if siblings else {})
     inference = oip.InferenceServicer(models, catalog, sampler, drain, regions)

@@ -14,14 +14,9 @@ from typing import Any
 import onnxruntime
 
 from synthmill.sampling.device import Device, DeviceError
-from synthmill.sampling.gpu_options import (
-    GpuSettings,
-    cuda_options,
-    engine_folder,
-    session_options,
-    tensorrt_options,
-)
-from synthmill.sampling.providers import CPU, CUDA, PREFERENCE, TENSORRT, TRAITS, Attempt
+from synthmill.sampling.gpu_options import cuda_options, engine_folder, session_options, tensorrt_options
+from synthmill.sampling.hardware import CPU, CUDA, PREFERENCE, TENSORRT, GpuSettings
+from synthmill.sampling.providers import TRAITS, Attempt
 from synthmill.sampling.runners import DeviceRunner, HostRunner, Runner
 
 _ERRORS_ONLY = 3

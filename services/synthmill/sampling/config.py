@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import ClassVar, Self
 
 from synthmill.runtime.config import MIB, ProcessesConfig, setting
 from synthmill.runtime.errors import InvalidField
-from synthmill.sampling.attempts import default_workers
-from synthmill.sampling.gpu_options import PRECISIONS, GpuSettings
-from synthmill.sampling.providers import KNOWN, PREFERENCE, TENSORRT
+from synthmill.sampling.hardware import KNOWN, PRECISIONS, PREFERENCE, TENSORRT, GpuSettings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,11 +69,6 @@ class SamplingConfig(ProcessesConfig):
         return tuple(name.strip() for name in self.providers.split(","))
 
     @property
-    def worker_count(self) -> int:
-        """Batches that are computed at the same time."""
-        return self.workers or default_workers(self.wanted_providers)
-
-    @property
     def gpu_settings(self) -> GpuSettings:
         """How a GPU is used."""
         cache = self.folder / "tensorrt"
@@ -83,7 +77,7 @@ class SamplingConfig(ProcessesConfig):
     def share(self, number: int) -> Self:
         """Returns the settings of one of the processes: workers and memory are divided among them."""
         divided = {
-            "workers": self.worker_count,
+            "workers": self.workers or os.cpu_count() or 1,
             "model_memory_mb": self.model_memory_mb,
             "answer_memory_mb": self.answer_memory_mb,
         }

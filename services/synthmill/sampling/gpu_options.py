@@ -8,7 +8,6 @@ changes a graph's types. `models compress` makes a version in float16 that runs 
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
@@ -16,30 +15,11 @@ from pathlib import Path
 
 import onnxruntime
 
-PRECISIONS = ("float32", "tf32", "float16")
+from synthmill.sampling.hardware import GpuSettings
 
 _ERRORS_ONLY = 3
 
 Options = dict[str, str]
-
-
-@dataclasses.dataclass(frozen=True)
-class GpuSettings:
-    """How a GPU is used.
-
-    Attributes:
-        index: its number.
-        memory_bytes: memory for the weights and batches of one model; zero means no limit.
-        precision: one of `PRECISIONS`.
-        graphs: whether batches are replayed as CUDA graphs where a graph allows it.
-        cache: folder for what TensorRT builds.
-    """
-
-    index: int = 0
-    memory_bytes: int = 0
-    precision: str = "float32"
-    graphs: bool = True
-    cache: Path = Path("tensorrt")
 
 
 def session_options() -> onnxruntime.SessionOptions:

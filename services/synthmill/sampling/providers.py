@@ -15,16 +15,8 @@ import onnxruntime
 
 from synthmill.runtime.errors import BadGraph, SynthmillError
 from synthmill.sampling.batches import CPU_LIMITS, GPU_LIMITS, Limits
+from synthmill.sampling.hardware import CPU, CUDA, TENSORRT
 from synthmill.sampling.runners import Runner
-
-CPU = "CPUExecutionProvider"
-CUDA = "CUDAExecutionProvider"
-TENSORRT = "TensorrtExecutionProvider"
-KNOWN = (TENSORRT, CUDA, CPU)
-# TensorRT is there for who asks for it. It builds an engine for minutes, each replica by its own timing, so that
-# replicas differ in bits unless they share the engine; and as it takes no unsigned integers, the noise stays with CUDA
-# and the whole cannot be captured as a CUDA graph.
-PREFERENCE = (CUDA, CPU)
 
 # A reason is also the label of a metric.
 _REASON_LENGTH = 300

@@ -29,7 +29,8 @@ from synthmill.sampling.assembly import build
 from synthmill.sampling.attempts import plan_attempts
 from synthmill.sampling.config import SamplingConfig
 from synthmill.sampling.engine import Engine
-from synthmill.sampling.providers import CPU, ProviderChoice
+from synthmill.sampling.hardware import CPU
+from synthmill.sampling.providers import ProviderChoice
 from synthmill.sampling.servicer import SERVICE
 from synthmill.sampling.signature import read_signature
 from synthmill.v1 import catalog_service_pb2_grpc, dataset_pb2, model_pb2

@@ -12,8 +12,8 @@ import pytest
 from unit.sampling.serving import floats_graph
 
 from synthmill.sampling.attempts import default_workers, plan_attempts
-from synthmill.sampling.gpu_options import GpuSettings
-from synthmill.sampling.providers import CPU, CUDA, KNOWN, TENSORRT, TRAITS, use_first
+from synthmill.sampling.hardware import CPU, CUDA, KNOWN, TENSORRT, GpuSettings
+from synthmill.sampling.providers import TRAITS, use_first
 
 AVAILABLE = onnxruntime.get_available_providers()
 

@@ -26,8 +26,8 @@ from synthmill.learning.graph.compose import compose
 from synthmill.learning.graph.metadata import GraphMetadata
 from synthmill.sampling.attempts import plan_attempts
 from synthmill.sampling.engine import Draw, Engine
-from synthmill.sampling.gpu_options import GpuSettings
-from synthmill.sampling.providers import CPU, CUDA, TENSORRT, use_first
+from synthmill.sampling.hardware import CPU, CUDA, TENSORRT, GpuSettings
+from synthmill.sampling.providers import use_first
 from synthmill.sampling.signature import read_signature
 
 pytestmark = pytest.mark.skipif(bool(why_no_cuda()), reason=why_no_cuda())

@@ -9,15 +9,8 @@ import pytest
 
 from synthmill.runtime.errors import InvalidField
 from synthmill.sampling.config import SamplingConfig
-from synthmill.sampling.gpu_options import (
-    PRECISIONS,
-    GpuSettings,
-    cuda_options,
-    engine_folder,
-    session_options,
-    tensorrt_options,
-)
-from synthmill.sampling.providers import CPU, TENSORRT
+from synthmill.sampling.gpu_options import cuda_options, engine_folder, session_options, tensorrt_options
+from synthmill.sampling.hardware import CPU, PRECISIONS, TENSORRT, GpuSettings
 
 SETTINGS = GpuSettings(cache=Path("cache"))
 

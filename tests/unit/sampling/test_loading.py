@@ -12,8 +12,8 @@ from synthmill.runtime.errors import BadGraph, DataLoss
 from synthmill.runtime.store import ObjectStore
 from synthmill.sampling.attempts import plan_attempts
 from synthmill.sampling.engine import Draw, Engine
+from synthmill.sampling.hardware import CPU, PREFERENCE
 from synthmill.sampling.loading import engine_opener
-from synthmill.sampling.providers import CPU, PREFERENCE
 from synthmill.v1 import model_pb2
 
 NAME = "m/versions/1"

@@ -21,9 +21,9 @@ from synthmill.runtime.store import Artifact, ObjectStore
 from synthmill.sampling.attempts import plan_attempts
 from synthmill.sampling.catalog import Catalog
 from synthmill.sampling.engine import Draw, Engine
+from synthmill.sampling.hardware import CPU
 from synthmill.sampling.loading import engine_opener
 from synthmill.sampling.models import ModelRegistry
-from synthmill.sampling.providers import CPU
 from synthmill.v1 import model_pb2
 
 A, B, C = "models/a", "models/b", "models/c"

@@ -6,7 +6,8 @@ import pytest
 
 from synthmill.runtime.errors import BadGraph, DataLoss
 from synthmill.sampling.batches import CPU_LIMITS, GPU_LIMITS
-from synthmill.sampling.providers import CPU, CUDA, KNOWN, PREFERENCE, TENSORRT, TRAITS, Attempt, use_first
+from synthmill.sampling.hardware import CPU, CUDA, KNOWN, PREFERENCE, TENSORRT
+from synthmill.sampling.providers import TRAITS, Attempt, use_first
 
 
 class FakeRunner:

@@ -18,7 +18,8 @@ from unit.sampling.serving import engine_of, floats_graph, words_graph
 from synthmill.sampling.attempts import plan_attempts
 from synthmill.sampling.device import DeviceError
 from synthmill.sampling.engine import Draw, Engine
-from synthmill.sampling.providers import CPU, CUDA, TRAITS, Attempt, ProviderChoice, use_first
+from synthmill.sampling.hardware import CPU, CUDA
+from synthmill.sampling.providers import TRAITS, Attempt, ProviderChoice, use_first
 from synthmill.sampling.runners import DeviceRunner, HostRunner, extremes
 from synthmill.sampling.signature import INDEX, LABEL, SEED, TRUNCATION, Signature, read_signature
 from synthmill.sampling.slots import Shape, Slot

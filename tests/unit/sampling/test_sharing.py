@@ -46,7 +46,7 @@ def test_shared_methods_are_methods_of_the_service_with_that_answer(method):
 )
 def test_workers_are_divided_and_each_process_has_one(processes, workers, parts):
     config = SamplingConfig(processes=processes, workers=workers)
-    assert [config.share(number).worker_count for number in range(processes)] == parts
+    assert [config.share(number).workers for number in range(processes)] == parts
 
 
 def test_memory_is_divided_and_the_rest_is_as_it_was():
