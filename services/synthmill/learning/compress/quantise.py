@@ -50,7 +50,7 @@ def quantise(data: bytes, *, seed: int, samples: int, reduce_range: bool) -> byt
         data: a sampler graph in float32.
         seed: of the noise that the ranges are seen on.
         samples: number of samples that the ranges are seen on.
-        reduce_range: use 7 bits of the weights, for processors whose 8-bit products saturate (x86 without VNNI).
+        reduce_range: use 7 bits of the weights: on x86 without VNNI, 8-bit products saturate.
 
     Raises:
         FailedPrecondition: the graph has no layer that integers would make faster.

@@ -36,7 +36,7 @@ class CompressionParameters:
         1024, "samples on which int8 sees the ranges of its values", minimum=1, maximum=1_000_000
     )
     reduce_range: bool = parameter(
-        False, "7-bit weights in int8, for x86 processors without VNNI, whose 8-bit products saturate"
+        True, "7-bit weights in int8: 8-bit products saturate on x86 processors without VNNI, wherever a model ends up"
     )
     judge_samples: int = parameter(
         0, "samples that a probe learns from; 0 means as many as the real training records", minimum=0, maximum=10**8
