@@ -22,16 +22,19 @@ _log = logging.getLogger(__name__)
 
 
 def list_together(answers: Iterable[pb.ListLoadedModelsResponse]) -> pb.ListLoadedModelsResponse:
-    """Returns each version once, with the calls of all processes that use it."""
+    """Returns each version once, with the calls of all processes that use it.
+
+    Should processes run it on different providers, it is there once for each: their samples may differ in bits.
+    """
     together = pb.ListLoadedModelsResponse()
-    known: dict[str, pb.LoadedModel] = {}
+    known: dict[tuple[str, str], pb.LoadedModel] = {}
     for loaded in (loaded for answer in answers for loaded in answer.models):
-        name = loaded.model.name
-        if name in known:
-            known[name].active_calls += loaded.active_calls
+        key = loaded.model.name, loaded.provider
+        if key in known:
+            known[key].active_calls += loaded.active_calls
         else:
-            known[name] = together.models.add()
-            known[name].CopyFrom(loaded)
+            known[key] = together.models.add()
+            known[key].CopyFrom(loaded)
     return together
 
 

@@ -13,9 +13,9 @@ from synthmill.v1 import sampling_service_pb2 as pb
 from synthmill.v1.model_pb2 import Model
 
 
-def loaded(version: int, calls: int) -> pb.LoadedModel:
+def loaded(version: int, calls: int, provider: str = "CPUExecutionProvider") -> pb.LoadedModel:
     model = Model(name=f"models/m/versions/{version}", digest=f"{version:064}")
-    return pb.LoadedModel(model=model, provider="CPUExecutionProvider", active_calls=calls)
+    return pb.LoadedModel(model=model, provider=provider, active_calls=calls)
 
 
 def test_each_version_is_listed_once_with_the_calls_of_all_processes():
@@ -27,6 +27,13 @@ def test_each_version_is_listed_once_with_the_calls_of_all_processes():
     assert list(list_together(answers).models) == [loaded(1, 7), loaded(2, 0), loaded(3, 1)]
     assert answers[0].models[0] == loaded(1, 3)
     assert list_together(answers[1:2]) == pb.ListLoadedModelsResponse()
+
+
+def test_version_on_different_providers_is_listed_for_each():
+    other = "CUDAExecutionProvider"
+    models = [loaded(1, 3), loaded(1, 4, other), loaded(1, 5)]
+    answers = [pb.ListLoadedModelsResponse(models=[model]) for model in models]
+    assert list(list_together(answers).models) == [loaded(1, 8), loaded(1, 4, other)]
 
 
 def test_version_that_was_loaded_is_that_of_the_process_that_was_asked():
