@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import numpy as np
 import pytest
 from google.protobuf import json_format
+from PIL import Image
 
 from support.studio import start_training
 from synthmill.client import dataset_spec
@@ -22,11 +24,19 @@ def test_dataset_is_what_was_imported(client, dataset):
 
 @pytest.mark.parametrize("family", ["gan", "vae"])
 def test_training_reports_and_publishes_with_lineage(client, dataset, family, tmp_path):
-    events = []
-    job = client.jobs.wait(start_training(client, family, model=f"lineage-{family}").name, on_event=events.append)
+    events, pictures = [], []
+
+    def see(event: job_pb2.JobEvent) -> None:
+        events.append(event)
+        if event.progress.HasField("picture") and not pictures:
+            pictures.append(client.jobs.read_picture(start.name))
+
+    start = start_training(client, family, model=f"lineage-{family}")
+    job = client.jobs.wait(start.name, on_event=see)
     assert job.state == job_pb2.JOB_STATE_SUCCEEDED
     assert any(event.progress.metrics for event in events)
-    assert any(event.progress.HasField("picture") for event in events)
+    for picture in (*pictures, client.jobs.read_picture(job.name)):
+        assert Image.open(io.BytesIO(picture)).text["Source"].startswith(job.name)
     model = client.catalog.get_model(job.result)
     assert (model.dataset, model.job, model.family) == (dataset, job.name, family)
     artifacts = {artifact.name: artifact for artifact in model.artifacts}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 from synthmill.runtime.errors import BadData
 from synthmill.runtime.jobs.context import JobContext
 
-TYPES = ("count", "refuse", "break_down", "die", "sleep_without_a_word", "tell")
+TYPES = ("count", "refuse", "break_down", "die", "sleep_without_a_word", "tell", "draw")
 HANDLERS = {name: f"support.handlers:{name}" for name in TYPES}
 
 
@@ -60,3 +61,21 @@ def tell(context: JobContext) -> None:
     """Says a few things."""
     for number in range(int(context.parameters["times"])):
         context.message(f"message {number}")
+
+
+def draw(context: JobContext) -> None:
+    """Shows the same picture a few times, then waits for a file before it ends."""
+    for number in range(int(context.parameters["times"])):
+        context.progress(number, 0, "pictures", picture=context.keep_picture(black()))
+    while not Path(context.parameters["gate"]).exists():
+        context.check()
+        time.sleep(0.01)
+
+
+def black() -> bytes:
+    """Returns a picture."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("L", (4, 4)).save(file, "PNG")
+    return file.getvalue()

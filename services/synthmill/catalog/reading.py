@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -101,22 +101,14 @@ class RecordReader:
         return {name: np.asarray(array[start:stop]) for name, array in self._arrays.items()}
 
 
-def read_artifact(
-    store: ObjectStore, artifacts: Sequence[Artifact], owner: str, name: str, offset: int
-) -> Iterator[tuple[int, bytes]]:
-    """Reads a file in chunks of at most 1 MiB, each with the offset of its first byte.
+def find_artifact(artifacts: Sequence[Artifact], owner: str, name: str) -> Artifact:
+    """Returns one of an owner's files.
 
     Raises:
         NotFound: the owner has no such file.
-        InvalidField: the offset lies outside the file.
-        DataLoss: the file is missing or damaged.
     """
     artifact = next((artifact for artifact in artifacts if artifact.name == name), None)
     if artifact is None:
         names = ", ".join(artifact.name for artifact in artifacts)
         raise NotFound(f"{owner} has no artifact {name}", field="artifact", value=name, allowed=names)
-    if not 0 <= offset <= artifact.size_bytes:
-        raise InvalidField("offset", offset, f"0 to {artifact.size_bytes}, the size of {name}")
-    for data in store.read_chunks(artifact, offset):
-        yield offset, data
-        offset += len(data)
+    return artifact

@@ -17,6 +17,7 @@ from synthmill.catalog import answers, changing, convert, publishing, reading, u
 from synthmill.catalog.config import CatalogConfig
 from synthmill.catalog.importing import job as importing
 from synthmill.catalog.roots import parse_roots, resolve_source
+from synthmill.runtime.artifacts import send_artifact
 from synthmill.runtime.errors import InvalidField, Unavailable
 from synthmill.runtime.jobs.engine import JobEngine
 from synthmill.runtime.names import check_id, check_request_id
@@ -126,11 +127,9 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         self, request: pb.ReadArtifactRequest, context: Context
     ) -> AsyncIterator[artifact_pb2.ArtifactChunk]:
         artifacts = await self._transact(answers.artifacts_of_owner, self._jobs, request.owner)
-        chunks = reading.read_artifact(self._store, artifacts, request.owner, request.artifact, request.offset)
-        while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
-            offset, data = chunk
-            self._refuse_when_draining(next_offset=offset)
-            yield artifact_pb2.ArtifactChunk(offset=offset, data=data)
+        artifact = reading.find_artifact(artifacts, request.owner, request.artifact)
+        async for chunk in send_artifact(self._store, artifact, request.offset, self._drain):
+            yield chunk
 
     async def _transact(self, function: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs a function in a transaction, in a thread."""

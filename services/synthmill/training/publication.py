@@ -124,7 +124,7 @@ def report_to(context: JobContext) -> ProgressCallback:
 def _keep_picture(context: JobContext, picture: bytes) -> Artifact | None:
     """Puts a picture into the store; None where there is no room for it, which is no reason to stop."""
     try:
-        return context.store.put_bytes(picture, "progress.png", PICTURE_MEDIA_TYPE)
+        return context.keep_picture(picture)
     except ResourceExhausted:
         return None
 

@@ -188,6 +188,22 @@ def test_watch_exits_as_the_job_did(run, services):
     assert "loss_g is nan at step 7" in result.err
 
 
+def test_latest_picture_of_a_job_is_written(run, services, tmp_path):
+    jobs, file = services.training_jobs, tmp_path / "now.png"
+    pictures = [jobs.picture(f"picture {number}".encode()) for number in range(5)]
+    job = jobs.add([job_pb2.JOB_STATE_RUNNING, *pictures, job_pb2.JOB_STATE_SUCCEEDED])
+    # Its history tells of pictures that are gone.
+    for progress in pictures[:-2]:
+        del jobs.pictures[progress.picture.sha256]
+    for verb in ("show", "watch"):
+        assert run("jobs", verb, job.name, "--picture", file).code == 0
+        assert file.read_bytes() == b"picture 4"
+        file.unlink()
+    assert "--picture FILE.png" in run("jobs", "show", job.name).out
+    assert run("jobs", "show", jobs.add([job_pb2.JOB_STATE_RUNNING]).name, "--picture", file).code == 4
+    assert not file.exists()
+
+
 def test_job_is_cancelled_and_resumed(run, services):
     job = services.training_jobs.add([job_pb2.JOB_STATE_RUNNING])
     assert run("jobs", "cancel", job.name, "--json").json["state"] == "CANCELLED"

@@ -7,7 +7,7 @@ import random
 import pytest
 from unit.client.fakes.faults import BREAK, END_EARLY
 
-from synthmill.runtime.errors import Cancelled, Diverged, InvalidField, NotFound, OutOfRange, Unavailable
+from synthmill.runtime.errors import Cancelled, DataLoss, Diverged, InvalidField, NotFound, OutOfRange, Unavailable
 from synthmill.v1 import job_pb2
 
 PENDING, RUNNING = job_pb2.JOB_STATE_PENDING, job_pb2.JOB_STATE_RUNNING
@@ -90,6 +90,36 @@ def test_cancel_and_resume_go_to_the_service_of_the_job(client, services):
     job = services.training_jobs.add([PENDING, RUNNING])
     assert client.jobs.cancel(job.name).state == job_pb2.JOB_STATE_CANCELLED
     assert client.jobs.resume(job.name.removeprefix("jobs/")).state == PENDING
+
+
+def test_picture_comes_whole_over_broken_connections(client, services):
+    jobs = services.training_jobs
+    first, last = jobs.picture(b"a first picture"), jobs.picture(b"the latest picture")
+    job = jobs.add([RUNNING, first, last])
+    jobs.faults.plan = [(1, BREAK), (2, END_EARLY)]
+    assert client.jobs.read_picture(job.name) == b"the latest picture"
+    assert client.jobs.read_picture(job.name, first.picture) == b"a first picture"
+
+
+def test_picture_that_is_superseded_while_it_is_asked_for_gives_way_to_the_newer_one(client, services):
+    jobs = services.training_jobs
+    job = jobs.add([RUNNING, jobs.picture(b"old")])
+    jobs.newer = jobs.picture(b"new")
+    assert client.jobs.read_picture(job.name) == b"new"
+
+
+def test_picture_that_is_not_there_or_another_is_told(client, services):
+    jobs = services.training_jobs
+    with pytest.raises(NotFound, match="no picture"):
+        client.jobs.read_picture(jobs.add([RUNNING]).name)
+    drawn = jobs.picture(b"drawn")
+    job = jobs.add([RUNNING, drawn])
+    jobs.pictures[drawn.picture.sha256] = b"DRAWN"
+    with pytest.raises(DataLoss, match="digest"):
+        client.jobs.read_picture(job.name)
+    jobs.pictures.clear()
+    with pytest.raises(NotFound, match="no such picture"):
+        client.jobs.read_picture(job.name)
 
 
 @pytest.mark.parametrize("name", ["jobs/nonsense", "models/x", "jobs/sampling-0123456789abcdefgh"])

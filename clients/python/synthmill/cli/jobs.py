@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,8 +23,12 @@ app = typer.Typer(
 )
 
 _SHOWN_JOBS = 50
+_PICTURE_EVERY_S = 1.0
 
 Name = Annotated[str, typer.Argument(metavar="JOB", help="jobs/SERVICE-ID; jobs/ may be left out.")]
+Picture = Annotated[
+    Path | None, typer.Option("--picture", metavar="FILE.png", help="Write the latest picture that it has made.")
+]
 
 
 @app.command("list")
@@ -43,24 +49,31 @@ def list_jobs(
 
 
 @app.command("show")
-def show_one(name: Name, address: Address = None, as_json: Json = False) -> None:
+def show_one(name: Name, picture: Picture = None, address: Address = None, as_json: Json = False) -> None:
     """Show a job."""
     with connect(address) as client:
-        show_job(client.jobs.get(name), as_json)
+        job = client.jobs.get(name)
+        if picture is not None:
+            _write_picture(client, name, picture)
+    show_job(job, as_json)
 
 
 @app.command("watch")
 def watch(
     name: Name,
     after: Annotated[int, number_option("--after", int, "Number of the last event already seen.", low=0)] = 0,
+    picture: Picture = None,
     address: Address = None,
     as_json: Json = False,
 ) -> None:
-    """Follow a job to its end; with --json, an event per line. Exits as the job did."""
+    """Follow a job to its end; with --json, an event per line. Exits as the job did.
+
+    With --picture, the file is written anew whenever there is a newer picture.
+    """
     from synthmill.client.jobs import raise_unless_succeeded
 
     with connect(address) as client:
-        _watch(client, name, after, as_json)
+        _watch(client, name, after, as_json, _PictureFile(client, name, picture))
         job = client.jobs.get(name)
     if not as_json:
         show_job(job, as_json)
@@ -90,6 +103,7 @@ def show_job(job: job_pb2.Job, as_json: bool) -> None:
             "type": job.type,
             "state": enum_name(job, "state"),
             "progress": _done(job),
+            "picture": "there is one; --picture FILE.png writes it" if job.progress.HasField("picture") else "",
             "result": job.result,
             "error": job.error.message,
             "attempts": job.attempts,
@@ -101,13 +115,60 @@ def show_job(job: job_pb2.Job, as_json: bool) -> None:
     show(values, as_json, text)
 
 
-def _watch(client: Client, name: str, after: int, as_json: bool) -> None:
+def _watch(client: Client, name: str, after: int, as_json: bool, picture: _PictureFile) -> None:
     with ProgressDisplay(name) as display:
         for event in client.jobs.watch(name, after_sequence=after):
+            picture.see(event)
             if as_json:
                 show(to_json(event), as_json, "")
             else:
                 show_event(display, event)
+        picture.finish()
+
+
+class _PictureFile:
+    """A file that shows the latest picture of a job.
+
+    Args:
+        client: asks for it.
+        name: of the job.
+        path: the file; None for none.
+    """
+
+    def __init__(self, client: Client, name: str, path: Path | None) -> None:
+        self._client = client
+        self._name = name
+        self._path = path
+        self._told = ""
+        self._stale = False
+        self._written_s = 0.0
+
+    def see(self, event: job_pb2.JobEvent) -> None:
+        """Writes the file if a newer picture is told, unless that was done a moment ago."""
+        told = event.progress.picture.sha256
+        if self._path is None or told in ("", self._told):
+            return
+        self._told, self._stale = told, True
+        # Old events come all at once, and tell of pictures that are gone.
+        if time.monotonic() - self._written_s > _PICTURE_EVERY_S:
+            self._write()
+
+    def finish(self) -> None:
+        """Writes the file if a newer picture was told since."""
+        if self._stale:
+            self._write()
+
+    def _write(self) -> None:
+        _write_picture(self._client, self._name, self._path)
+        self._stale, self._written_s = False, time.monotonic()
+
+
+def _write_picture(client: Client, name: str, path: Path) -> None:
+    from synthmill.client.staging import staged_file
+
+    data = client.jobs.read_picture(name)
+    with staged_file(path) as partial:
+        partial.write_bytes(data)
 
 
 def _done(job: job_pb2.Job) -> str:

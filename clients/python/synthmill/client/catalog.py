@@ -11,10 +11,9 @@ from typing import Any
 from synthmill.client.batches import Batch
 from synthmill.client.blocking import Blocking, blocking, blocking_iterator
 from synthmill.client.messages import full_name, make, new_request_id
-from synthmill.client.services import ServiceClient
+from synthmill.client.services import ServiceClient, check_digest
 from synthmill.client.staging import staged_file
 from synthmill.client.uploads import Upload
-from synthmill.runtime.errors import DataLoss
 from synthmill.runtime.structs import to_struct
 from synthmill.v1 import artifact_pb2, dataset_pb2, job_pb2, model_pb2
 from synthmill.v1 import catalog_service_pb2 as pb
@@ -183,22 +182,15 @@ class AsyncCatalog(ServiceClient):
         """Yields the bytes of a file; a stream that breaks is taken up where it ended.
 
         Args:
-            owner: dataset or model version that has the file, or job whose picture it is.
+            owner: dataset or model version that has the file.
 
         Raises:
             DataLoss: the bytes are not those announced, or the service has lost them.
         """
         request = pb.ReadArtifactRequest(owner=owner, artifact=artifact.name)
-
-        def next_request() -> pb.ReadArtifactRequest | None:
-            return request if request.offset < artifact.size_bytes else None
-
-        async with contextlib.aclosing(self._resumed("ReadArtifact", next_request)) as chunks:
-            async for chunk in chunks:
-                if chunk.offset != request.offset:
-                    raise DataLoss(f"{artifact.name}: byte {chunk.offset} came where {request.offset} was expected")
-                request.offset += len(chunk.data)
-                yield chunk.data
+        async with contextlib.aclosing(self._file("ReadArtifact", request, artifact)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def download_artifact(self, owner: str, artifact: artifact_pb2.Artifact, path: str | Path) -> None:
         """Writes a file of a version to a path, at once or not at all.
@@ -212,8 +204,7 @@ class AsyncCatalog(ServiceClient):
                 async for data in chunks:
                     digest.update(data)
                     await self.work(file.write, data)
-            if digest.hexdigest() != artifact.sha256:
-                raise DataLoss(f"{owner}: {artifact.name} has the digest {digest.hexdigest()}, not {artifact.sha256}")
+            check_digest(owner, artifact, digest)
 
 
 class Catalog(Blocking[AsyncCatalog]):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import AsyncGenerator, Callable, Mapping
 
 from synthmill.client.blocking import Blocking, blocking, blocking_iterator
 from synthmill.client.endpoints import Endpoint
 from synthmill.client.messages import full_name
 from synthmill.client.retrying import BROKEN, Tries
-from synthmill.client.services import ServiceClient
+from synthmill.client.services import ServiceClient, check_digest
 from synthmill.client.settings import Settings
-from synthmill.runtime.errors import Cancelled, InvalidField, SynthmillError, Unavailable, rebuild
+from synthmill.runtime.errors import Cancelled, InvalidField, NotFound, SynthmillError, Unavailable, rebuild
 from synthmill.runtime.jobs.names import service_of
-from synthmill.v1 import job_pb2
+from synthmill.v1 import artifact_pb2, job_pb2
 from synthmill.v1 import job_service_pb2 as pb
 from synthmill.v1.job_service_pb2_grpc import JobServiceStub
 
@@ -91,6 +92,20 @@ class AsyncJobs:
                 raise_unless_succeeded(job)
                 return job
 
+    async def read_picture(self, name: str, picture: artifact_pb2.Artifact | None = None) -> bytes:
+        """Returns a picture that a job has made on its way, such as a grid of samples: a PNG file.
+
+        Args:
+            picture: the one wanted, from the progress of the job or of an event; None means the latest. Only the last
+                few are kept while a job runs, and the last one when it has ended.
+
+        Raises:
+            NotFound: the job has no such picture, or none any more.
+            DataLoss: the bytes are not those announced, or the service has lost them.
+        """
+        jobs, name = self._find(name)
+        return await (jobs.latest_picture(name) if picture is None else jobs.read_picture(name, picture))
+
     async def cancel(self, name: str) -> job_pb2.Job:
         """Asks a job to stop at its next step."""
         jobs, name = self._find(name)
@@ -122,6 +137,7 @@ class Jobs(Blocking[AsyncJobs]):
     list = blocking_iterator(AsyncJobs.list)
     watch = blocking_iterator(AsyncJobs.watch)
     wait = blocking(AsyncJobs.wait)
+    read_picture = blocking(AsyncJobs.read_picture)
     cancel = blocking(AsyncJobs.cancel)
     resume = blocking(AsyncJobs.resume)
 
@@ -155,6 +171,30 @@ class _ServiceJobs(ServiceClient):
 
     async def resume(self, name: str) -> job_pb2.Job:
         return await self._unary("ResumeJob", pb.ResumeJobRequest(name=name))
+
+    async def latest_picture(self, name: str) -> bytes:
+        picture = await self._latest(name)
+        while True:
+            try:
+                return await self.read_picture(name, picture)
+            except NotFound:
+                # It may have been superseded meanwhile.
+                before, picture = picture, await self._latest(name)
+                if picture == before:
+                    raise
+
+    async def read_picture(self, name: str, picture: artifact_pb2.Artifact) -> bytes:
+        request = pb.ReadJobPictureRequest(name=name, sha256=picture.sha256)
+        async with contextlib.aclosing(self._file("ReadJobPicture", request, picture)) as pieces:
+            data = b"".join([piece async for piece in pieces])
+        check_digest(name, picture, hashlib.sha256(data))
+        return data
+
+    async def _latest(self, name: str) -> artifact_pb2.Artifact:
+        job = await self.get(name)
+        if not job.progress.HasField("picture"):
+            raise NotFound(f"{name} has made no picture", job=name)
+        return job.progress.picture
 
     async def watch(self, name: str, after_sequence: int) -> AsyncGenerator[job_pb2.JobEvent, None]:
         job = await self.get(name)

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, ParamSpec, TypeVar
 from synthmill.client.endpoints import Endpoint
 from synthmill.client.retrying import BROKEN, Tries
 from synthmill.client.settings import Settings
-from synthmill.runtime.errors import SynthmillError, Unavailable
+from synthmill.runtime.errors import DataLoss, SynthmillError, Unavailable
+from synthmill.v1 import artifact_pb2
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -72,6 +73,26 @@ class ServiceClient:
             except BROKEN as error:
                 await self._endpoint.sleep(tries.pause_s(error))
 
+    async def _file(self, method: str, request: Any, artifact: artifact_pb2.Artifact) -> AsyncGenerator[bytes, None]:
+        """Yields the bytes of a file; a stream that breaks is taken up where it ended.
+
+        Args:
+            request: asks for the file; its offset is moved on.
+
+        Raises:
+            DataLoss: other bytes came than were expected, or the service has lost them.
+        """
+
+        def next_request() -> Any | None:
+            return request if request.offset < artifact.size_bytes else None
+
+        async with contextlib.aclosing(self._resumed(method, next_request)) as chunks:
+            async for chunk in chunks:
+                if chunk.offset != request.offset:
+                    raise DataLoss(f"{artifact.name}: byte {chunk.offset} came where {request.offset} was expected")
+                request.offset += len(chunk.data)
+                yield chunk.data
+
     async def _pages(self, method: str, request: Any, field: str) -> AsyncGenerator[Any, None]:
         """Yields the items of all pages of a list."""
         while True:
@@ -81,3 +102,18 @@ class ServiceClient:
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
+
+
+def check_digest(owner: str, artifact: artifact_pb2.Artifact, digest: Any) -> None:
+    """Makes sure that the bytes of a file are those announced.
+
+    Args:
+        owner: whose file it is.
+        artifact: the file.
+        digest: hash object that has seen all of the bytes.
+
+    Raises:
+        DataLoss: they are not.
+    """
+    if digest.hexdigest() != artifact.sha256:
+        raise DataLoss(f"{owner}: {artifact.name} has the digest {digest.hexdigest()}, not {artifact.sha256}")

@@ -1,3 +1,4 @@
+from synthmill.v1 import artifact_pb2 as _artifact_pb2
 from synthmill.v1 import job_pb2 as _job_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -50,3 +51,13 @@ class ResumeJobRequest(_message.Message):
     NAME_FIELD_NUMBER: _ClassVar[int]
     name: str
     def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class ReadJobPictureRequest(_message.Message):
+    __slots__ = ("name", "sha256", "offset")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    sha256: str
+    offset: int
+    def __init__(self, name: _Optional[str] = ..., sha256: _Optional[str] = ..., offset: _Optional[int] = ...) -> None: ...

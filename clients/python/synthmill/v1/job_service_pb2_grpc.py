@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from synthmill.v1 import artifact_pb2 as synthmill_dot_v1_dot_artifact__pb2
 from synthmill.v1 import job_pb2 as synthmill_dot_v1_dot_job__pb2
 from synthmill.v1 import job_service_pb2 as synthmill_dot_v1_dot_job__service__pb2
 
@@ -61,6 +62,11 @@ class JobServiceStub(object):
                 request_serializer=synthmill_dot_v1_dot_job__service__pb2.ResumeJobRequest.SerializeToString,
                 response_deserializer=synthmill_dot_v1_dot_job__pb2.Job.FromString,
                 _registered_method=True)
+        self.ReadJobPicture = channel.unary_stream(
+                '/synthmill.v1.JobService/ReadJobPicture',
+                request_serializer=synthmill_dot_v1_dot_job__service__pb2.ReadJobPictureRequest.SerializeToString,
+                response_deserializer=synthmill_dot_v1_dot_artifact__pb2.ArtifactChunk.FromString,
+                _registered_method=True)
 
 
 class JobServiceServicer(object):
@@ -105,6 +111,16 @@ class JobServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadJobPicture(self, request, context):
+        """Streams a picture that the job has made on its way, such as a sample grid. The last few are kept while it runs, and
+        the last one when it has ended.
+        Codes: NOT_FOUND if the job has no such picture, or none any more, INVALID_ARGUMENT, DATA_LOSS, UNAVAILABLE when
+        draining.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_JobServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -132,6 +148,11 @@ def add_JobServiceServicer_to_server(servicer, server):
                     servicer.ResumeJob,
                     request_deserializer=synthmill_dot_v1_dot_job__service__pb2.ResumeJobRequest.FromString,
                     response_serializer=synthmill_dot_v1_dot_job__pb2.Job.SerializeToString,
+            ),
+            'ReadJobPicture': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadJobPicture,
+                    request_deserializer=synthmill_dot_v1_dot_job__service__pb2.ReadJobPictureRequest.FromString,
+                    response_serializer=synthmill_dot_v1_dot_artifact__pb2.ArtifactChunk.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -270,6 +291,33 @@ class JobService(object):
             '/synthmill.v1.JobService/ResumeJob',
             synthmill_dot_v1_dot_job__service__pb2.ResumeJobRequest.SerializeToString,
             synthmill_dot_v1_dot_job__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadJobPicture(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/synthmill.v1.JobService/ReadJobPicture',
+            synthmill_dot_v1_dot_job__service__pb2.ReadJobPictureRequest.SerializeToString,
+            synthmill_dot_v1_dot_artifact__pb2.ArtifactChunk.FromString,
             options,
             channel_credentials,
             insecure,

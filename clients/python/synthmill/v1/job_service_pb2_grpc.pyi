@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from synthmill.v1 import artifact_pb2 as _artifact_pb2
 from synthmill.v1 import job_pb2 as _job_pb2
 from synthmill.v1 import job_service_pb2 as _job_service_pb2
 import abc as _abc_1
@@ -50,6 +51,12 @@ class JobServiceStub:
     """Puts a failed or cancelled job back in the queue; it goes on from its last checkpoint.
     Codes: NOT_FOUND, FAILED_PRECONDITION if it is in another state.
     """
+    ReadJobPicture: _grpc.UnaryStreamMultiCallable[_job_service_pb2.ReadJobPictureRequest, _artifact_pb2.ArtifactChunk]
+    """Streams a picture that the job has made on its way, such as a sample grid. The last few are kept while it runs, and
+    the last one when it has ended.
+    Codes: NOT_FOUND if the job has no such picture, or none any more, INVALID_ARGUMENT, DATA_LOSS, UNAVAILABLE when
+    draining.
+    """
 
 @_typing.type_check_only
 class JobServiceAsyncStub(JobServiceStub):
@@ -71,6 +78,12 @@ class JobServiceAsyncStub(JobServiceStub):
     ResumeJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ResumeJobRequest, _job_pb2.Job]  # type: ignore[assignment]
     """Puts a failed or cancelled job back in the queue; it goes on from its last checkpoint.
     Codes: NOT_FOUND, FAILED_PRECONDITION if it is in another state.
+    """
+    ReadJobPicture: _aio.UnaryStreamMultiCallable[_job_service_pb2.ReadJobPictureRequest, _artifact_pb2.ArtifactChunk]  # type: ignore[assignment]
+    """Streams a picture that the job has made on its way, such as a sample grid. The last few are kept while it runs, and
+    the last one when it has ended.
+    Codes: NOT_FOUND if the job has no such picture, or none any more, INVALID_ARGUMENT, DATA_LOSS, UNAVAILABLE when
+    draining.
     """
 
 class JobServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -120,6 +133,18 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_job_pb2.Job, _abc.Awaitable[_job_pb2.Job]]:
         """Puts a failed or cancelled job back in the queue; it goes on from its last checkpoint.
         Codes: NOT_FOUND, FAILED_PRECONDITION if it is in another state.
+        """
+
+    @_abc_1.abstractmethod
+    def ReadJobPicture(
+        self,
+        request: _job_service_pb2.ReadJobPictureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_artifact_pb2.ArtifactChunk], _abc.AsyncIterator[_artifact_pb2.ArtifactChunk]]:
+        """Streams a picture that the job has made on its way, such as a sample grid. The last few are kept while it runs, and
+        the last one when it has ended.
+        Codes: NOT_FOUND if the job has no such picture, or none any more, INVALID_ARGUMENT, DATA_LOSS, UNAVAILABLE when
+        draining.
         """
 
 def add_JobServiceServicer_to_server(servicer: JobServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from synthmill.runtime.config import ServiceConfig
 from synthmill.runtime.errors import Cancelled
+from synthmill.runtime.jobs import pictures
 from synthmill.runtime.jobs.table import Claim, JobTable
 from synthmill.runtime.jobs.tables import JobRow
 from synthmill.runtime.store import Artifact, ObjectStore
@@ -57,7 +58,9 @@ class JobContext:
         self._claim = claim
         self._cancelled = threading.Event()
         self._pace = _Pace()
-        self._picture: Artifact | None = None
+        picture = row.progress.get("picture")
+        self._picture = Artifact(**picture) if picture else None
+        self._pictures = 0
 
     def progress(
         self,
@@ -79,7 +82,7 @@ class JobContext:
             phase: phase in words.
             rate: units per second; zero means as measured between calls of this phase.
             metrics: figures by name; those that are not finite are left out.
-            picture: of the moment, from the store; stays until there is a newer one.
+            picture: of the moment, as `keep_picture` returns it; stays until there is a newer one.
 
         Raises:
             Cancelled: the job was asked to stop.
@@ -104,6 +107,16 @@ class JobContext:
             if self._table.record_progress(self._claim, progress):
                 self.cancel()
         self.check()
+
+    def keep_picture(self, png: bytes) -> Artifact:
+        """Puts a picture into the store until there are newer ones.
+
+        Raises:
+            ResourceExhausted: the store is full.
+        """
+        self._pictures += 1
+        source = f"{self.name}, attempt {self.attempt}, picture {self._pictures}"
+        return self.store.put_bytes(pictures.signed(png, source), pictures.NAME, pictures.MEDIA_TYPE)
 
     def message(self, text: str) -> None:
         """Writes down something worth reading; raises as `progress`."""

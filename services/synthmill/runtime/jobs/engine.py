@@ -13,10 +13,12 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from synthmill.runtime import metrics
+from synthmill.runtime.artifacts import send_artifact
 from synthmill.runtime.config import ServiceConfig
 from synthmill.runtime.database import create_all, open_database
 from synthmill.runtime.drain import Drain
 from synthmill.runtime.errors import Internal, InvalidField, NotFound, StaleLease, Unavailable
+from synthmill.runtime.jobs import pictures
 from synthmill.runtime.jobs.convert import from_state, to_event, to_job
 from synthmill.runtime.jobs.names import service_of
 from synthmill.runtime.jobs.table import FINAL, SUCCEEDED, Claim, JobTable
@@ -24,11 +26,12 @@ from synthmill.runtime.jobs.tables import JobRow
 from synthmill.runtime.jobs.worker import STALE_STATUS, Order, describe
 from synthmill.runtime.paging import parse_page
 from synthmill.runtime.store import ObjectStore
-from synthmill.v1 import job_pb2, job_service_pb2
+from synthmill.v1 import artifact_pb2, job_pb2, job_service_pb2
 
 _CLAIM_INTERVAL_S = 0.25
 _WATCH_INTERVAL_S = 0.1
 _HEARTBEAT_S = 10.0
+_TIDY_INTERVAL_S = 2.0
 _EVENTS_AT_ONCE = 500
 _LOST = "LOST"
 
@@ -56,10 +59,11 @@ class JobEngine:
         self._store = store
         self._handlers = handlers
         self._concurrency = concurrency
+        self._database = database
         self._table = JobTable(database, config.service, config.lease_s)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
-        self._claiming: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._attempts: set[asyncio.Task[None]] = set()
 
     def create(
@@ -148,15 +152,30 @@ class JobEngine:
                 spoken = time.monotonic()
             await asyncio.sleep(_WATCH_INTERVAL_S)
 
+    async def read_picture(
+        self, name: str, sha256: str, offset: int, drain: Drain
+    ) -> AsyncIterator[artifact_pb2.ArtifactChunk]:
+        """Yields the bytes of a picture that a job has made; the latest if no digest is given.
+
+        Raises:
+            InvalidField: this is no name of a job, or the offset lies outside the picture.
+            NotFound: there is no such job, or it has no such picture any more.
+            DataLoss, Unavailable: as `send_artifact`.
+        """
+        row = await asyncio.to_thread(self._table.get, self._own(name))
+        picture = await asyncio.to_thread(pictures.find_picture, self._database, row.name, sha256)
+        async for chunk in send_artifact(self._store, picture, offset, drain):
+            yield chunk
+
     async def start(self) -> None:
         """Begins to work at jobs."""
         self._loop = asyncio.get_running_loop()
         await asyncio.to_thread(self._sweep)
-        self._claiming = asyncio.create_task(self._claim_jobs())
+        self._tasks = [asyncio.create_task(self._claim_jobs()), asyncio.create_task(self._tidy())]
 
     async def stop(self) -> None:
         """Ends the workers and puts their jobs back in the queue, to go on from their checkpoints."""
-        tasks = [*self._attempts, *([self._claiming] if self._claiming else [])]
+        tasks = [*self._attempts, *self._tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -184,6 +203,15 @@ class JobEngine:
                 logger.exception("no job could be claimed")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), _CLAIM_INTERVAL_S)
+
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.sleep(_TIDY_INTERVAL_S)
+            try:
+                await asyncio.to_thread(pictures.remove_superseded, self._database, self._store)
+            # Tidying can wait, whatever is wrong with the disk or the database now.
+            except Exception:
+                logger.exception("old pictures could not be removed")
 
     async def _claim_one(self) -> bool:
         claim = await asyncio.to_thread(self._table.claim)

@@ -9,7 +9,7 @@ import grpc
 
 from synthmill.runtime.drain import Drain
 from synthmill.runtime.jobs.engine import JobEngine
-from synthmill.v1 import job_pb2, job_service_pb2_grpc
+from synthmill.v1 import artifact_pb2, job_pb2, job_service_pb2_grpc
 from synthmill.v1 import job_service_pb2 as pb
 
 
@@ -18,7 +18,7 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
 
     Args:
         jobs: the engine.
-        drain: ends watches at shutdown.
+        drain: ends streams at shutdown.
     """
 
     def __init__(self, jobs: JobEngine, drain: Drain) -> None:
@@ -47,3 +47,10 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
     async def ResumeJob(self, request: pb.ResumeJobRequest, _context: grpc.aio.ServicerContext) -> job_pb2.Job:
         """See the protos."""
         return await asyncio.to_thread(self._jobs.resume, request.name)
+
+    async def ReadJobPicture(
+        self, request: pb.ReadJobPictureRequest, _context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[artifact_pb2.ArtifactChunk]:
+        """See the protos."""
+        async for chunk in self._jobs.read_picture(request.name, request.sha256, request.offset, self._drain):
+            yield chunk

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from synthmill.runtime.errors import AlreadyExists, FailedPrecondition, NotFound, OutOfRange, StaleLease
 from synthmill.runtime.jobs.names import new_job_name
-from synthmill.runtime.jobs.tables import JobEventRow, JobRow, now
+from synthmill.runtime.jobs.tables import JobEventRow, JobPictureRow, JobRow, now
 from synthmill.runtime.paging import Page
 
 PENDING, RUNNING, CANCELLING = "PENDING", "RUNNING", "CANCELLING"
@@ -184,8 +184,11 @@ class JobTable:
             if done > row.peaks.get(phase, -1):
                 row.peaks = {**row.peaks, phase: done}
                 row.losses = 0
-            row.progress = dict(progress)
+            before, row.progress = row.progress.get("picture"), dict(progress)
             _append(session, row, {"progress": row.progress})
+            picture = row.progress.get("picture")
+            if picture and picture != before:
+                session.add(JobPictureRow(job_id=row.id, sequence=row.last_sequence, **picture))
             return row.state == CANCELLING
 
     def record_message(self, claim: Claim, text: str) -> None:

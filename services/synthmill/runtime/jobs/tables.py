@@ -47,6 +47,21 @@ class JobRow(Base):
     """Furthest point reached, by phase."""
 
 
+class JobPictureRow(Base):
+    """A picture that a job has made on its way; columns are as in the message `Artifact`."""
+
+    __tablename__ = "job_pictures"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey(JobRow.id), primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True)
+    """Of the event that told it."""
+    name: Mapped[str]
+    uri: Mapped[str]
+    sha256: Mapped[str]
+    size_bytes: Mapped[int]
+    media_type: Mapped[str]
+
+
 class JobEventRow(Base):
     """Something that happened to a job; columns are as in the message `JobEvent`."""
 

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from unit.client.fakes.faults import Faults, faulty
+from unit.client.fakes.model import make_artifact
 
 from synthmill.runtime.errors import FailedPrecondition, NotFound, OutOfRange
 from synthmill.runtime.jobs.names import new_job_name
-from synthmill.v1 import job_pb2, job_service_pb2_grpc
+from synthmill.v1 import artifact_pb2, job_pb2, job_service_pb2_grpc
 from synthmill.v1 import job_service_pb2 as pb
 
 Event = int | job_pb2.JobProgress | str
@@ -23,7 +24,9 @@ class FakeJobs(job_service_pb2_grpc.JobServiceServicer):
         service: its name.
 
     Attributes:
-        faults: how watches break.
+        faults: how streams break.
+        pictures: bytes of the pictures that are still there, by digest.
+        newer: told in the moment in which a picture is asked for, which is then gone.
     """
 
     def __init__(self, service: str) -> None:
@@ -32,6 +35,8 @@ class FakeJobs(job_service_pb2_grpc.JobServiceServicer):
         self._jobs: dict[str, job_pb2.Job] = {}
         self._by_request: dict[str, str] = {}
         self.faults = Faults()
+        self.pictures: dict[str, bytes] = {}
+        self.newer: job_pb2.JobProgress | None = None
 
     def add(self, events: list[Event], request_id: str = "", **fields: Any) -> job_pb2.Job:
         """Adds a job that has been through some events, or returns the one that the request made before."""
@@ -45,11 +50,18 @@ class FakeJobs(job_service_pb2_grpc.JobServiceServicer):
 
     def succeed(self, result: str, request_id: str = "", **fields: Any) -> job_pb2.Job:
         """Adds a job that makes something in no time."""
-        progress = job_pb2.JobProgress(done=1, total=2, unit="items", phase="read", rate=3.0)
+        picture = self.picture(b"a picture").picture
+        progress = job_pb2.JobProgress(done=1, total=2, unit="items", phase="read", rate=3.0, picture=picture)
         states = (job_pb2.JOB_STATE_PENDING, job_pb2.JOB_STATE_RUNNING)
         return self.add(
             [*states, progress, "halfway", job_pb2.JOB_STATE_SUCCEEDED], request_id, result=result, **fields
         )
+
+    def picture(self, data: bytes) -> job_pb2.JobProgress:
+        """Makes a picture, and the progress that tells it."""
+        artifact = make_artifact("progress.png", data)
+        self.pictures[artifact.sha256] = data
+        return job_pb2.JobProgress(done=1, unit="steps", picture=artifact)
 
     async def GetJob(self, request: pb.GetJobRequest, context: Any) -> job_pb2.Job:
         return self._find(request.name)
@@ -79,10 +91,26 @@ class FakeJobs(job_service_pb2_grpc.JobServiceServicer):
         job.state = job_pb2.JOB_STATE_PENDING
         return job
 
+    async def ReadJobPicture(
+        self, request: pb.ReadJobPictureRequest, context: Any
+    ) -> AsyncIterator[artifact_pb2.ArtifactChunk]:
+        job = self._find(request.name)
+        if self.newer is not None:
+            job.progress.CopyFrom(self.newer)
+            del self.pictures[request.sha256]
+            self.newer = None
+        if request.sha256 not in self.pictures:
+            raise NotFound("there is no such picture", field="sha256", value=request.sha256)
+        data = self.pictures[request.sha256]
+        pieces = (artifact_pb2.ArtifactChunk(offset=at, data=data[at : at + 4]) for at in range(0, len(data), 4))
+        async for chunk in faulty((piece for piece in pieces if piece.offset >= request.offset), self.faults):
+            yield chunk
+
     def _event(self, job: job_pb2.Job, number: int, event: Event) -> job_pb2.JobEvent:
         if isinstance(event, str):
             return job_pb2.JobEvent(sequence=number, message=event)
         if isinstance(event, job_pb2.JobProgress):
+            job.progress.CopyFrom(event)
             return job_pb2.JobEvent(sequence=number, progress=event)
         job.state = event
         return job_pb2.JobEvent(sequence=number, state=event, job=job)
