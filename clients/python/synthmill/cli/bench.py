@@ -55,7 +55,10 @@ def sampling(
     address: Address = None,
     as_json: Json = False,
 ) -> None:
-    """Measure throughput and latency, beside a bare gRPC server and a bare ONNX Runtime loop."""
+    """Measure throughput and latency.
+
+    In turns with a bare gRPC server and, if asked for, a bare ONNX Runtime loop.
+    """
     from synthmill.bench import plot as plotting
     from synthmill.bench import report
     from synthmill.bench.options import Options, parse_counts, parse_numbers, parse_words

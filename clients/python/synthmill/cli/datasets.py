@@ -56,7 +56,10 @@ def import_dataset(
     address: Address = None,
     as_json: Json = False,
 ) -> None:
-    """Import records as a new version, and report every item that was dropped."""
+    """Import records as a new version.
+
+    Every item that was dropped is reported, with the reason.
+    """
     from synthmill.client import dataset_spec
 
     with connect(address) as client:
@@ -104,7 +107,10 @@ def list_issues(
     address: Address = None,
     as_json: Json = False,
 ) -> None:
-    """List what the import of a version found: dropped items and suspicious ones, by name, with the reason."""
+    """List what the import of a version found.
+
+    Dropped items and suspicious ones, by name, with the reason.
+    """
     from itertools import islice
 
     with connect(address) as client:
@@ -122,7 +128,10 @@ def export_dataset(
     address: Address = None,
     as_json: Json = False,
 ) -> None:
-    """Write a version as Parquet, a file per split, which `datasets.load_dataset` reads."""
+    """Write a version as Parquet, a file per split.
+
+    `datasets.load_dataset` reads the folder.
+    """
     from synthmill.cli.exporting import export
 
     with connect(address) as client:

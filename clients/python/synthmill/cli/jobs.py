@@ -66,9 +66,10 @@ def watch(
     address: Address = None,
     as_json: Json = False,
 ) -> None:
-    """Follow a job to its end; with --json, an event per line. Exits as the job did.
+    """Follow a job to its end.
 
-    With --picture, the file is written anew whenever there is a newer picture.
+    Exits as the job did. With --json, an event per line. With --picture, the file is written anew whenever there is a
+    newer picture.
     """
     from synthmill.client.jobs import raise_unless_succeeded
 
@@ -89,7 +90,10 @@ def cancel(name: Name, address: Address = None, as_json: Json = False) -> None:
 
 @app.command("resume")
 def resume(name: Name, address: Address = None, as_json: Json = False) -> None:
-    """Put a failed or cancelled job back in the queue; it goes on from its last checkpoint."""
+    """Put a failed or cancelled job back in the queue.
+
+    It goes on from its last checkpoint.
+    """
     with connect(address) as client:
         show_job(client.jobs.resume(name), as_json)
 

@@ -60,7 +60,10 @@ def import_model(
     address: Address = None,
     as_json: Json = False,
 ) -> None:
-    """Wrap a foreign ONNX generator into a sampler graph and publish it."""
+    """Wrap a foreign ONNX generator and publish it.
+
+    It becomes a sampler graph: seed, index and label in, finished samples out.
+    """
     with connect(address) as client:
         job = client.catalog.import_model(
             name,
@@ -103,7 +106,10 @@ def compress_model(
     address: Address = None,
     as_json: Json = False,
 ) -> None:
-    """Make a version smaller and faster, measure what that costs, publish the result if it is good enough."""
+    """Make a version smaller and faster.
+
+    What that costs is measured, and the result is published if it is good enough.
+    """
     with connect(address) as client:
         job = client.training.create_compression_job(
             name,
@@ -123,7 +129,10 @@ def compress_model(
 
 @app.command("promote")
 def promote_model(name: Version, address: Address = None, as_json: Json = False) -> None:
-    """Make a version the one that its model's name without a number means."""
+    """Make a version the one that its model's name means.
+
+    A name with a number always means that version.
+    """
     with connect(address) as client:
         _show(client.catalog.promote_model(name), as_json)
 
@@ -136,7 +145,10 @@ def export_model(
     address: Address = None,
     as_json: Json = False,
 ) -> None:
-    """Write a version's files: the sampler graph, the card, the weights."""
+    """Write a version's files to a folder.
+
+    The sampler graph, the card, the weights; or the graph alone, to FILE.onnx.
+    """
     from synthmill.cli.exporting import export
     from synthmill.client.staging import check_free
 

@@ -67,9 +67,9 @@ def sample(
     address: Address = None,
     as_json: Json = False,
 ) -> None:
-    """Stream labelled samples to files, with a manifest that says how to make them again.
+    """Stream labelled samples to files.
 
-    A folder that was begun is gone on with by the same command.
+    A manifest beside them says how to make them again. A folder that was begun is gone on with by the same command.
     """
     tracker = _Tracker(model, out)
     with connect(address, tenant) as client, tracker.shown():

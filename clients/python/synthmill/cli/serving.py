@@ -28,7 +28,10 @@ def serve(
     service: Annotated[str, typer.Argument(metavar="SERVICE", help="catalog, training, sampling, ...")],
     until_parent_ends: Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)] = False,
 ) -> None:
-    """Run one service until SIGTERM; its own settings follow, and `synthmill serve SERVICE -- --help` lists them."""
+    """Run one service until SIGTERM.
+
+    Its own settings follow; `synthmill serve SERVICE -- --help` lists them.
+    """
     if service not in existing_services():
         raise InvalidField("SERVICE", service, "one of " + ", ".join(existing_services()))
     # From here on the signals are the service's own, and its default is to end.

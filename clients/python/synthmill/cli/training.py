@@ -40,9 +40,9 @@ def train(
     address: Address = None,
     as_json: Json = False,
 ) -> None:
-    """Train a generator on a dataset; `synthmill families` lists the parameters.
+    """Train a generator on a dataset.
 
-    Of --budget, --steps and --target, whichever comes first ends the run.
+    `synthmill families` lists the parameters. Of --budget, --steps and --target, whichever comes first ends the run.
     """
     with connect(address) as client:
         job = client.training.create_training_job(
