@@ -31,7 +31,7 @@ class EngineConfig(ServiceConfig):
 
     service: ClassVar[str] = "pipeline"
 
-    lease_s: float = setting(1.0, "as in ServiceConfig")
+    lease_s: float = setting(3.0, "as in ServiceConfig")
     heartbeat_s: float = setting(0.2, "as in ServiceConfig")
     max_attempts: int = setting(3, "as in ServiceConfig")
 

@@ -58,7 +58,7 @@ class JobContext:
         self._claim = claim
         self._cancelled = threading.Event()
         self._pace = _Pace()
-        picture = row.progress.get("picture")
+        picture = (row.progress or {}).get("picture")
         self._picture = Artifact(**picture) if picture else None
         self._pictures = 0
 
