@@ -89,7 +89,7 @@ def stream(client: Client, model: str) -> float:
             SAMPLES,
             format="parquet",
             seed=SEED,
-            on_progress=lambda done, total: bars.update(bar, completed=done),
+            on_progress=lambda now: bars.update(bar, completed=now.done),
         )
     rate = SAMPLES / (time.perf_counter() - began)
     console.print(f"{SAMPLES:,} labelled samples in {OUT / 'samples'}: {rate:,.0f} per second, Parquet included")
