@@ -22,10 +22,13 @@ def test_missing_gpu_is_told_by_name_and_in_words():
         cuda_device.CudaDevice(4096).open()
 
 
-def test_device_that_was_never_opened_can_be_closed():
-    device = cuda_device.CudaDevice(0)
-    device.settle()
-    device.close()
+def test_device_that_did_not_open_can_be_closed_and_tried_again():
+    device = cuda_device.CudaDevice(4096)
+    for _ in range(2):
+        with pytest.raises(DeviceError):
+            device.open()
+        device.settle()
+        device.close()
 
 
 @pytest.mark.skipif(not count(), reason="needs a CUDA device")
