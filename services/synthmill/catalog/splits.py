@@ -22,3 +22,10 @@ class SplitParameters:
         minimum=0.0,
         maximum=0.9,
     )
+    validation_fraction: float = parameter(
+        0.0,
+        "share of each class of the training records that becomes the validation split, if the source has none; "
+        "training then measures its samples on records that it has not seen",
+        minimum=0.0,
+        maximum=0.9,
+    )

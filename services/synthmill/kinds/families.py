@@ -6,6 +6,13 @@ import dataclasses
 
 from synthmill.kinds.base import HyperParameters, parameter
 
+FITTED, STANDARD = "fitted", "standard"
+"""Names of what a VAE's samples are drawn from."""
+
+# A normal needs several times as many records as a code has dimensions.
+RECORDS_PER_DIMENSION = 8
+MOST_PARTS = 10
+
 OBJECTIVES = ("non_saturating", "hinge", "relativistic")
 """Names of the adversarial losses; `learning.objectives` has a loss for each."""
 
@@ -84,6 +91,17 @@ class VariationalParameters(TrainingParameters):
     """What the family "vae" has."""
 
     beta: float = parameter(1.0, "weight of the divergence from the prior", minimum=0.0, maximum=1e4)
+    prior: str = parameter(
+        FITTED,
+        "what codes are drawn from: a mixture of normals fitted to each class's own, or the standard normal",
+        choices=(FITTED, STANDARD),
+    )
+    prior_parts: int = parameter(
+        0,
+        "normals in the mixtures of all classes together; 0 chooses by the number of records, up to ten in a class",
+        minimum=0,
+        maximum=100_000,
+    )
     free_bits: float = parameter(
         0.0, "divergence in nats that each latent dimension may have without a penalty", minimum=0.0, maximum=100.0
     )

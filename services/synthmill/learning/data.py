@@ -160,6 +160,16 @@ def _parse_weights(text: str, label_count: int) -> np.ndarray:
     return weights
 
 
+def pick_evenly(columns: Columns, most: int, label_count: int, generator: np.random.Generator) -> np.ndarray:
+    """Draws rows without repetition, at most so many, of every class up to the same number; int64, ascending."""
+    rows = generator.permutation(count_records(columns))
+    if label_count:
+        labels = np.asarray(columns[LABEL])[rows]
+        share = -(-most // label_count)
+        rows = np.concatenate([rows[labels == label][:share] for label in range(label_count)])
+    return np.sort(rows[:most])
+
+
 def count_records(columns: Columns) -> int:
     """Returns how many records columns have."""
     return len(next(iter(columns.values())))

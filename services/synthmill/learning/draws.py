@@ -20,6 +20,7 @@ class Stream(enum.IntEnum):
     JUDGING = 6
     PROBE = 7
     VALIDATION = 8
+    SETTLING = 9
 
 
 class Draws:

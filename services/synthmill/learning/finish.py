@@ -50,7 +50,7 @@ def finish(task: TrainingTask, run: RunState, columns: Columns, folder: Path, *,
         Internal: the graph does not do what the network does.
     """
     kind = get_kind(task.kind)
-    learning, latent_size = kind.learning(), run.family.parameters.latent_size
+    learning, latent_size = kind.learning(), run.family.latent_size
     generator = averaged_generator(task, run)
     # Only now: the statistics that the averaged generator has just got belong to its weights.
     weights = _weights(run)
@@ -121,7 +121,7 @@ def _resolved(task: TrainingTask, run: RunState) -> dict[str, Any]:
 
 def averaged_generator(task: TrainingTask, run: RunState) -> nn.Module:
     """Returns the averaged generator on the CPU, with batch statistics of its own."""
-    generator = run.ema.module.to("cpu", memory_format=torch.contiguous_format)
+    generator = run.family.sampler(run.ema.module).to("cpu", memory_format=torch.contiguous_format)
     recompute_batch_statistics(generator, _statistics_inputs(task, run))
     return generator
 
@@ -132,7 +132,7 @@ def _statistics_inputs(task: TrainingTask, run: RunState) -> Iterator[tuple[torc
     for start in range(0, _STATISTICS_BATCHES * given.batch_size, given.batch_size):
         index = np.arange(start, start + given.batch_size)
         label = torch.from_numpy(index % len(task.labels)) if task.labels else None
-        yield torch.from_numpy(standard_normal(seed, index, given.latent_size)), label
+        yield torch.from_numpy(standard_normal(seed, index, run.family.latent_size)), label
 
 
 def _weights(run: RunState) -> dict[str, torch.Tensor]:

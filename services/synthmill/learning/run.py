@@ -103,6 +103,7 @@ def _export(session: Session, run: RunState) -> TrainingResult:
     best = read_best(session.folder, run.best)
     if best:
         run.restore_weights(best)
+    session.settle(run)
     return finish(session.task, run, session.columns, session.folder / "model", film=session.film(run))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 
@@ -12,8 +13,8 @@ from synthmill.kinds.base import Columns, HyperParameters, Kind
 from synthmill.learning.budget import Plan
 from synthmill.learning.checkpoint import Checkpoint, read_checkpoint
 from synthmill.learning.course import Course, Validation
-from synthmill.learning.data import make_order, open_columns
-from synthmill.learning.draws import Stream, derive_seed
+from synthmill.learning.data import make_order, open_columns, pick_evenly
+from synthmill.learning.draws import Stream, derive_seed, derive_sequence
 from synthmill.learning.ema import Ema
 from synthmill.learning.families import FAMILIES
 from synthmill.learning.families.base import GENERATOR
@@ -29,6 +30,10 @@ from synthmill.learning.validation import Validator, figure_of
 from synthmill.runtime.errors import InvalidField
 
 log = logging.getLogger(__name__)
+
+# Records that `Family.settle` sees.
+_SETTLED_IN_PASSING = 4096
+_SETTLED_IN_THE_END = 65_536
 
 
 class Session:
@@ -162,6 +167,10 @@ class Session:
         """Tells that all steps of a run are done."""
         Reporter(self._progress, self._machine, run.step, lambda: b"").exporting(run.step)
 
+    def settle(self, run: RunState) -> None:
+        """Completes a run whose weights are those to be exported."""
+        self._settle(run, _SETTLED_IN_THE_END)
+
     def _build(self, changes: Changes) -> RunState:
         parameters = changes.apply(self._parameters)
         if parameters.batch_size % self._fabric.world_size:
@@ -198,13 +207,22 @@ class Session:
             held_out = None
             if task.held_out:
                 held_out = open_columns(task.held_out, kind.columns(task.schema), len(task.labels))
-            latent_size = self._parameters.latent_size
+            latent_size = run.family.latent_size
             self._validator = Validator(task, kind.learning(), self.columns, held_out, latent_size, device)
-        return self._validator.validate(run.ema.module, run.step, progress, self._check)
+        self._settle(run, _SETTLED_IN_PASSING)
+        return self._validator.validate(run.family.sampler(run.ema.module), run.step, progress, self._check)
+
+    def _settle(self, run: RunState, most: int) -> None:
+        """Fits to records what is not learned step by step."""
+        sequence = derive_sequence(self.task.seed, Stream.SETTLING)
+        generator = np.random.default_rng(sequence)
+        rows = pick_evenly(self.columns, most, len(self.task.labels), generator)
+        run.family.settle(self._feed(run).batches(rows), int(sequence.generate_state(1)[0]))
 
     def _saver(self, run: RunState) -> Saver:
         return Saver(run, self.folder, self._machine.checkpoint_interval_s, self._say)
 
     def _grid(self, run: RunState) -> bytes:
         task = self.task
-        return draw_grid(run.ema.module, self.kind, task.schema, task.labels, self._parameters.latent_size, task.seed)
+        generator, latent_size = run.family.sampler(run.ema.module), run.family.latent_size
+        return draw_grid(generator, self.kind, task.schema, task.labels, latent_size, task.seed)

@@ -132,6 +132,17 @@ def test_parameters_and_provenance_are_stored(calls, name, folder):
     assert {split.name for split in dataset.splits} == {"train", "test"}
 
 
+def test_validation_records_are_taken_from_the_training_split_of_any_source(calls, name, folder):
+    halves = np.arange(40) % 2
+    np.savez(folder / "a.npz", x_test=IMAGES[:20], y_test=halves[:20], x_train=IMAGES[20:60], y_train=halves)
+    counts = {}
+    for share in (0.0, 0.25):
+        dataset = calls.import_dataset(name, folder / "a.npz", parameters={"validation_fraction": share})
+        counts[share] = {split.name: split.record_count for split in dataset.splits}
+    assert counts[0.0] == {"train": 40, "test": 20}
+    assert counts[0.25] == {"train": 30, "validation": 10, "test": 20}
+
+
 def test_same_source_gives_the_same_digest_and_splits_in_a_new_version(calls, name, folder):
     source = write_form(folder, "folder", 100)
     first, second = calls.import_dataset(name, source), calls.import_dataset(name, source)

@@ -216,6 +216,9 @@ ALIKE = {
     "Transpose": Case(one("Transpose", perm=[0, 2, 3, 1]), PICTURES),
     "Reshape": Case(one("Reshape", [-1, 5, 15], dtype=I64), (PICTURE,)),
     "Softmax": Case(one("Softmax", axis=1)),
+    "ReduceSum of what lies side by side": Case(
+        one("ReduceSum", [-1], dtype=I64), (*ALL_SHAPES, FLAT, (300,), (4, 4), (16, 16), (64, 64))
+    ),
     "QuantizeLinear and DequantizeLinear": Case(quantised),
     "BatchNormalization": Case(normalised("BatchNormalization", 4), (ODD, *PICTURES)),
     "InstanceNormalization": Case(normalised("InstanceNormalization", 2), PICTURES),

@@ -52,7 +52,8 @@ def test_a_run_makes_a_model_and_does_so_again_after_interruptions(tmp_path, mak
     result = train(task, tmp_path / "whole", machine=MACHINE)
     info = check_graph(result.artifacts["sampler.onnx"].read_bytes())
     assert (info.metadata.kind, info.metadata.family, info.metadata.labels) == (task.kind, family, task.labels)
-    assert info.latent_size == 4
+    # One more chooses the part of a VAE's prior.
+    assert info.latent_size == (5 if family == "vae" else 4)
     assert result.metrics["export_max_difference"] <= 1
 
     for steps in (5, 0, 3):
@@ -164,7 +165,7 @@ def test_artifacts_agree_with_each_other(tmp_path):
     assert card["seed"] == 5
     assert card["synthetic"] is True
     assert card["parameters"]["width"] == 4
-    assert card["parameters"]["beta"] == 1.0
+    assert card["parameters"]["beta"] == 0.5
     assert card["metrics"] == result.metrics
     assert card["training"]["records"] == 300
     assert sum(card["training"]["records_by_class"].values()) == 300
@@ -173,7 +174,7 @@ def test_artifacts_agree_with_each_other(tmp_path):
     assert history[0] == "step,elbo,reconstruction,divergence"
     assert len(history) == 13
     weights = load_file(result.artifacts["weights.safetensors"])
-    assert {name.split(".")[0] for name in weights} == {"generator", "encoder"}
+    assert {name.split(".")[0] for name in weights} == {"generator", "encoder", "prior"}
 
 
 def test_without_labels_the_model_is_unconditional(tmp_path):

@@ -243,7 +243,7 @@ def dataset_spec(
         dataset: dataset to add a version to.
         kind: kind of the records: "image".
         label_from: "folder", "none", or the name of a column or of a file; empty means what the source suggests.
-        parameters: the kind's own, and test_fraction.
+        parameters: the kind's own, test_fraction and validation_fraction.
         license: licence, as an SPDX identifier where there is one.
         origin: origin in words or as a URL.
         consent: ground on which personal data may be used.

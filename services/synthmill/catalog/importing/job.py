@@ -37,7 +37,7 @@ def run(context: JobContext) -> None:
     source = _open_source(context, folder)
 
     reading = read_source(kind, parameters.kind, source, spec.label_from, folder, _progress(context, "items", "read"))
-    plan = make_plan(reading.spool, parameters.split.test_fraction)
+    plan = make_plan(reading.spool, parameters.split)
     _compare(context, kind, reading, plan)
 
     progress = _progress(context, "records", "write", total=len(plan.rows))

@@ -9,7 +9,7 @@ import numpy as np
 
 from synthmill.catalog.importing.duplicates import Finding, find_equal
 from synthmill.catalog.importing.spool import NO_LABEL, NO_SPLIT, Spool
-from synthmill.catalog.splits import DEFAULT_SPLIT, SPLITS
+from synthmill.catalog.splits import DEFAULT_SPLIT, SPLITS, SplitParameters
 from synthmill.runtime.errors import BadData
 
 MAX_LABELS = 10_000
@@ -40,8 +40,8 @@ class Plan:
         return self.rows[self.splits[self.rows] == SPLITS.index(split)]
 
 
-def make_plan(spool: Spool, test_fraction: float) -> Plan:
-    """Sorts labels, drops equal and unlabelled records, and splits what is left if the source does not.
+def make_plan(spool: Spool, shares: SplitParameters) -> Plan:
+    """Sorts labels, drops equal and unlabelled records, and splits what is left as far as the source does not.
 
     Raises:
         BadData: there are more classes than a label column can be meant to have.
@@ -60,7 +60,9 @@ def make_plan(spool: Spool, test_fraction: float) -> Plan:
     is_kept[[found.row for found in findings if found.dropped]] = False
     rows = np.flatnonzero(is_kept)
     if not has_splits:
-        splits[rows] = draw_splits(digests[rows], labels[rows], test_fraction)
+        splits[rows] = draw_split(splits[rows], digests[rows], labels[rows], "test", shares.test_fraction)
+    if not (splits[rows] == SPLITS.index("validation")).any():
+        splits[rows] = draw_split(splits[rows], digests[rows], labels[rows], "validation", shares.validation_fraction)
     rows = rows[np.argsort(splits[rows], kind="stable")]
     return Plan(label_names, labels, splits, rows, unlabelled, findings)
 
@@ -85,23 +87,26 @@ def sort_labels(names: list[str], labels: np.ndarray) -> tuple[list[str], np.nda
     return [names[position] for position in order], ranks[labels]
 
 
-def draw_splits(digests: np.ndarray, labels: np.ndarray, test_fraction: float) -> np.ndarray:
-    """Assigns a share of each class to the test split, by content alone: whatever the order, the same records.
+def draw_split(splits: np.ndarray, digests: np.ndarray, labels: np.ndarray, name: str, share: float) -> np.ndarray:
+    """Moves a share of each class from the training split to another, by content alone: whatever the order, the same.
 
     Args:
+        splits: int8 (N,), positions in `SPLITS`.
         digests: uint64 (N, 2), which serve as fixed lots.
         labels: int64 (N,).
-        test_fraction: share of each class, rounded to whole records; a class keeps at least one for training.
+        name: the other split.
+        share: of each class's training records, rounded to whole records; a class keeps at least one for training.
 
     Returns:
         int8 (N,), positions in `SPLITS`.
     """
-    splits = np.full(len(labels), SPLITS.index(DEFAULT_SPLIT), np.int8)
-    order = np.lexsort((digests[:, 1], digests[:, 0], labels))
+    splits = splits.copy()
+    rows = np.flatnonzero(splits == SPLITS.index(DEFAULT_SPLIT))
+    order = rows[np.lexsort((digests[rows, 1], digests[rows, 0], labels[rows]))]
     _, starts, counts = np.unique(labels[order], return_index=True, return_counts=True)
     for start, count in zip(starts, counts, strict=True):
-        drawn = min(int(count * test_fraction + 0.5), count - 1)
-        splits[order[start : start + drawn]] = SPLITS.index("test")
+        drawn = min(int(count * share + 0.5), count - 1)
+        splits[order[start : start + drawn]] = SPLITS.index(name)
     return splits
 
 

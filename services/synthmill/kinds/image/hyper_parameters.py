@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Self
 
 from synthmill.kinds.base import HyperParameters, Schema, parameter
-from synthmill.kinds.families import AdversarialParameters, VariationalParameters
+from synthmill.kinds.families import RECORDS_PER_DIMENSION, AdversarialParameters, VariationalParameters
 from synthmill.kinds.image.schema import shape_of
 from synthmill.runtime.errors import FailedPrecondition
 
@@ -75,6 +75,8 @@ class VaeParameters(VariationalParameters):
         0, "dimensions of the latent vector; 0 chooses by the image's size", minimum=0, maximum=1024
     )
     steps: int = parameter(0, _STEPS, minimum=0, maximum=100_000_000)
+    # Less of a pull makes sharper images, and codes whose distribution is harder to fit.
+    beta: float = parameter(0.5, "weight of the divergence from the standard normal", minimum=0.0, maximum=1e4)
     width: int = _width()
     encoder_width: int = _width("encoder")
 
@@ -82,9 +84,11 @@ class VaeParameters(VariationalParameters):
         size = _size_of(schema)
         # A decoder has nothing to be balanced against, and is worth more of the cost than its encoder.
         width = size.width if size.is_small else _half_more(size.width)
+        latent_size = self.latent_size or (16 if size.is_small else 64)
         return dataclasses.replace(
             self,
-            latent_size=self.latent_size or (16 if size.is_small else 64),
+            latent_size=latent_size,
+            prior_parts=self.prior_parts or max(1, record_count // (RECORDS_PER_DIMENSION * latent_size)),
             steps=self.steps or (3000 if size.is_small else 6000),
             width=self.width or width,
             encoder_width=self.encoder_width or self.width or size.width,

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import nn
 
-from synthmill.kinds.base import HyperParameters, Learning
+from synthmill.kinds.base import HyperParameters, Learning, load_weights
 from synthmill.kinds.registry import get_kind
 from synthmill.learning.compress.distil import DistilPlan, distil
 from synthmill.learning.compress.prune import prune_weights
@@ -24,8 +24,10 @@ from synthmill.learning.draws import Stream, derive_seed
 from synthmill.learning.ema import recompute_batch_statistics
 from synthmill.learning.export import compare, export_sampler
 from synthmill.learning.families.base import GENERATOR
+from synthmill.learning.families.variational import PRIOR
 from synthmill.learning.graph.check import GraphInfo
 from synthmill.learning.graph.noise import standard_normal
+from synthmill.learning.prior import MixturePrior, PriorGenerator
 from synthmill.learning.task import CheckCallback, Machine, ProgressCallback
 from synthmill.runtime.errors import BadData, FailedPrecondition, Internal
 
@@ -95,36 +97,61 @@ def make(
     task, info = given.task, given.info
     kind = get_kind(info.metadata.kind)
     learning, labels = kind.learning(), len(info.metadata.labels)
-    weights, parameters = _read_original(task, info)
-    teacher = learning.restore_generator(info.metadata.schema, labels, parameters, weights)
+    stored, parameters = _read_original(task, info)
+    weights, prior = _below(stored, GENERATOR), _restore_prior(_below(stored, PRIOR), info)
+    teacher = _behind(prior, learning.restore_generator(info.metadata.schema, labels, parameters, weights))
     _require_same(given.original, teacher, learning, info)
     kept, channels = prune_weights(learning, weights, task.parameters["prune_share"])
-    network = learning.restore_generator(info.metadata.schema, labels, parameters, kept)
+    generator = learning.restore_generator(info.metadata.schema, labels, parameters, kept)
+    network = _behind(prior, generator)
     recompute_batch_statistics(network, _statistics_inputs(task.seed, info))
     figures = distil(network, teacher, _plan(task, info, machine), given.folder, fabric, progress=progress, check=check)
     metadata = dataclasses.replace(info.metadata, lineage=lineage)
     graph = export_sampler(network, learning, list(info.columns), info.latent_size, metadata)
     compare(graph, network, learning, info.latent_size, labels)
-    stored = {f"{GENERATOR}.{name}": tensor.contiguous() for name, tensor in network.state_dict().items()}
-    return Made(graph, stored, figures, channels)
+    parts = {GENERATOR: generator} if prior is None else {GENERATOR: generator, PRIOR: prior}
+    made = {
+        f"{part}.{name}": tensor.contiguous()
+        for part, module in parts.items()
+        for name, tensor in module.state_dict().items()
+    }
+    return Made(graph, made, figures, channels)
 
 
 def _read_original(task: CompressionTask, info: GraphInfo) -> tuple[dict[str, torch.Tensor], HyperParameters]:
-    """Returns the weights of the original's generator and its hyper-parameters."""
+    """Returns the weights of the original's networks and its hyper-parameters."""
     if task.weights is None:
         raise FailedPrecondition(
             f"{task.version} has no weights to prune, as it was imported or compressed before; int8 and fp16 need none",
             field="methods",
             value="prune",
         )
-    prefix = f"{GENERATOR}."
     try:
         stored = load(task.weights.read_bytes())
     except SafetensorError as error:
         raise BadData(f"the weights of {task.version} cannot be read: {error}") from None
-    weights = {name.removeprefix(prefix): tensor for name, tensor in stored.items() if name.startswith(prefix)}
     parameters = hyper_parameters(info.metadata.kind, info.metadata.family, task.card.get("parameters", {}))
-    return weights, parameters.resolve(info.metadata.schema)
+    return stored, parameters.resolve(info.metadata.schema)
+
+
+def _below(stored: Mapping[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:
+    """Returns the weights of one network."""
+    prefix = f"{name}."
+    return {key.removeprefix(prefix): tensor for key, tensor in stored.items() if key.startswith(prefix)}
+
+
+def _restore_prior(weights: Mapping[str, torch.Tensor], info: GraphInfo) -> MixturePrior | None:
+    """Returns what the original's latent vectors come from; None is the standard normal."""
+    if not weights:
+        return None
+    label_count = len(info.metadata.labels)
+    prior = MixturePrior(info.latent_size - 1, label_count, len(weights["mean"]) // max(1, label_count))
+    load_weights(prior, weights)
+    return prior
+
+
+def _behind(prior: MixturePrior | None, generator: nn.Module) -> nn.Module:
+    return generator if prior is None else PriorGenerator(prior, generator).eval()
 
 
 def _require_same(graph: bytes, network: nn.Module, learning: Learning, info: GraphInfo) -> None:

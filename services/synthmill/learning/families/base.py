@@ -77,6 +77,11 @@ class Family(ABC):
         self.optimizers = self.build_optimizers()
 
     @property
+    def latent_size(self) -> int:
+        """Dimensions of the latent vectors that `sampler` takes."""
+        return self.parameters.latent_size
+
+    @property
     def batches_per_step(self) -> int:
         """Batches of records that a step takes."""
         return 1
@@ -96,6 +101,13 @@ class Family(ABC):
         Raises:
             Diverged: a loss or a gradient is not finite; nothing was updated with it.
         """
+
+    def settle(self, batches: Iterable[Batch], seed: int) -> None:  # noqa: B027 - a family may have nothing to settle
+        """Fits to records what is not learned step by step; the weights stay."""
+
+    def sampler(self, generator: nn.Module) -> nn.Module:
+        """Returns what makes samples of standard normal latent vectors: the generator, with what belongs before it."""
+        return generator
 
     def follow_schedule(self, progress: float) -> None:
         """Gives every optimiser the learning rate that belongs to a share of the run."""

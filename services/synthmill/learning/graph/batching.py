@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 import onnx
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
 
 # Whatever the number of rows, these compute each row in the same way: ONNX Runtime's matrix products and convolutions
 # block neither the inner dimension nor an image by the batch, and these functions treat the elements left over at the
@@ -44,8 +44,16 @@ _WIDEST_VECTOR = 16
 def smallest_batch(graph: onnx.GraphProto) -> int:
     """Returns the least batch size in which a sample has the same bits as in batches of 16 and more: 1 or 16."""
     parts = list(with_subgraphs(graph))
-    alike = all(node.op_type in _ALIKE for part in parts for node in part.node)
+    last_axis = {
+        tensor.name for part in parts for tensor in part.initializer if numpy_helper.to_array(tensor).tolist() == [-1]
+    }
+    alike = all(node.op_type in _ALIKE or _adds_up_rows(node, last_axis) for part in parts for node in part.node)
     return 1 if alike and not _has_doubles(parts) and _weights_are_constant(parts) else _WIDEST_VECTOR
+
+
+def _adds_up_rows(node: onnx.NodeProto, last_axis: Container[str]) -> bool:
+    """Tells whether a node adds up what lies side by side: each of its sums is then computed by itself."""
+    return node.op_type == "ReduceSum" and len(node.input) > 1 and node.input[1] in last_axis
 
 
 def _has_doubles(parts: Sequence[onnx.GraphProto]) -> bool:
