@@ -139,4 +139,7 @@ def _mixture(codes: np.ndarray, count: int, seed: int) -> _Parts:
         reg_covar=math.sqrt(_LEAST_VARIANCE),
         random_state=seed,
     ).fit(codes)
-    return _Parts(found.weights_, found.means_, found.covariances_)
+    # The nearest to the middle of the class come in the middle, where truncated noise chooses from.
+    order = np.argsort(np.linalg.norm(found.means_ - codes.mean(axis=0), axis=1), kind="stable")
+    order = np.concatenate([order[::2][::-1], order[1::2]])
+    return _Parts(found.weights_[order], found.means_[order], found.covariances_[order])

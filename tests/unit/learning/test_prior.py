@@ -64,6 +64,16 @@ def test_a_class_in_two_heaps_is_drawn_as_two_heaps():
     assert torch.equal(again(latents(9), label[:9]), prior(latents(9), label[:9]))
 
 
+def test_truncated_noise_draws_from_the_middle_of_a_class():
+    prior = MixturePrior(SIZE, 1, 3)
+    generator = torch.Generator().manual_seed(1)
+    heap = torch.randint(3, (6000,), generator=generator) * 20.0
+    mean = torch.randn(6000, SIZE, generator=generator) + heap[:, None]
+    prior.fit(mean, torch.full((6000, SIZE), -4.0), torch.zeros(6000, dtype=torch.int64), 0)
+    drawn = prior(0.1 * latents(1000), torch.zeros(1000, dtype=torch.int64))
+    assert ((drawn - 20).abs() < 2).all()
+
+
 def test_without_classes_all_codes_have_one_distribution():
     prior = MixturePrior(SIZE, 0, 1)
     mean, log_variance = codes(1000, 3)

@@ -114,7 +114,7 @@ def test_a_batch_that_processes_cannot_share_is_refused():
 
 
 def test_auto_chooses_and_says_why():
-    spec = make_spec(dataset(5000, 4000), Asked("auto", model="best"))
+    spec = make_spec(dataset(5000, 4000, side=8), Asked("auto", model="best"))
     assert (spec.family, spec.model) == ("gan", "best")
     assert spec.why.startswith("gan: ")
     assert make_spec(dataset(20, 30), Asked("auto")).family == "vae"
