@@ -44,6 +44,7 @@ def choose_family(
     time = f"{budget_s:.0f} s" if budget_s else "the default number of steps"
     if (budget_s or _USUAL_S) < needed_s:
         return "vae", (
-            f"vae: a gan of records of {numbers} numbers takes about {needed_s:.0f} s to overtake it, longer than {time}"
+            f"vae: a gan of records of {numbers} numbers takes about {needed_s:.0f} s to overtake it, "
+            f"longer than {time}"
         )
     return "gan", f"gan: its samples are the better ones, {per_class:.0f} records {unit} and {time} are enough for it"
