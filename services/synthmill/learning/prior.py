@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import nn
 
@@ -131,14 +133,18 @@ def _moments(mean: np.ndarray, variance: np.ndarray) -> _Parts:
 
 def _mixture(codes: np.ndarray, count: int, seed: int) -> _Parts:
     # Centres by k-means alone would be summed up by threads in the order of their luck, to other bits in each run.
-    found = GaussianMixture(
+    mixture = GaussianMixture(
         count,
         init_params="k-means++",
         max_iter=_ROUNDS,
         tol=_TOLERANCE,
         reg_covar=math.sqrt(_LEAST_VARIANCE),
         random_state=seed,
-    ).fit(codes)
+    )
+    with warnings.catch_warnings():
+        # Rounds are few on purpose: later ones change what samples are worth by nothing that can be measured.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found = mixture.fit(codes)
     # The nearest to the middle of the class come in the middle, where truncated noise chooses from.
     order = np.argsort(np.linalg.norm(found.means_ - codes.mean(axis=0), axis=1), kind="stable")
     order = np.concatenate([order[::2][::-1], order[1::2]])
