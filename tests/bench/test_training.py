@@ -127,13 +127,17 @@ def test_the_rarest_class_of_a_long_tail_looks_like_itself(real, capsys, family)
     assert agreement >= 0.85
 
 
-@pytest.mark.parametrize("diff_augment", ["none", "translation"])
-def test_a_hundred_records_per_class(real, capsys, diff_augment):
+@pytest.mark.parametrize(
+    ("family", "given"),
+    [("gan", {"diff_augment": "none"}), ("gan", {"diff_augment": "translation"}), ("vae", {})],
+    ids=["gan-none", "gan-translation", "vae"],
+)
+def test_a_hundred_records_per_class(real, capsys, family, given):
     few = take_per_class(real["train"], dict.fromkeys(range(10), 100))
     with capsys.disabled():
-        graph = train_for_minutes(few, f"fashion-100-{diff_augment}", "gan", diff_augment=diff_augment)
+        graph = train_for_minutes(few, f"fashion-100-{family}", family, **given)
         samples = draw(graph, 10_000)
-        print(f"  diff_augment {diff_augment}: TSTR {tstr(samples, real['test']).mean():.4f}")
+        print(f"  {family} {given}: TSTR {tstr(samples, real['test']).mean():.4f}")
         print(f"    the real records themselves: {tstr(few, real['test']).mean():.4f}")
         print(f"    coverage {coverage(real, samples):.3f}")
         share = memorised_share(few, real["test"], samples)
