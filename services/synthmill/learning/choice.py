@@ -11,7 +11,7 @@ AUTO = "auto"
 # Below 20 to 50 images of a class, a GAN trained on them made classifiers worse rather than better: arXiv 2603.16134.
 _FEW = 50
 # A judgement, from few figures. On 28 x 28 images, a VAE's TSTR was 0.85 after 300 s of one core, a GAN's 0.76 after
-# 420 s and rising slowly; on 8 x 8 images, both were at their best within 250 s, and the GAN's was the higher. A step
+# 420 s and rising slowly; on 8 x 8 images, both were done in some minutes, and the GAN's was the higher. A step
 # costs about as much as a record has numbers; with less time than this for each, a VAE gets further.
 _GAN_SECONDS_PER_NUMBER = 4.0
 # What a run takes, about, if nobody sets a bound.

@@ -142,7 +142,7 @@ def _mixture(codes: np.ndarray, count: int, seed: int) -> _Parts:
         random_state=seed,
     )
     with warnings.catch_warnings():
-        # Rounds are few on purpose: later ones change what samples are worth by nothing that can be measured.
+        # Rounds are bounded on purpose: a mixture that still moves a little is one all the same.
         warnings.simplefilter("ignore", ConvergenceWarning)
         found = mixture.fit(codes)
     # The nearest to the middle of the class come in the middle, where truncated noise chooses from.
