@@ -18,6 +18,13 @@ from typing import IO
 READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 30.0
 
+_running: set[ServiceProcess] = set()
+
+
+def running_services() -> list[ServiceProcess]:
+    """Returns the services that this process has started and not stopped."""
+    return list(_running)
+
 
 class ServiceProcess:
     """One service as its own process.
@@ -54,6 +61,7 @@ class ServiceProcess:
             self._process = subprocess.Popen(
                 [*command, *self._flags], stdout=subprocess.PIPE, stderr=log, env=self._env, text=True
             )
+        _running.add(self)
         assert self._process.stdout is not None
         line = _first_line(self._process.stdout, READY_WITHIN_S)
         if not line:
@@ -102,6 +110,7 @@ class ServiceProcess:
         assert self._process.stdout is not None
         self._process.stdout.close()
         self._process = None
+        _running.discard(self)
 
 
 class Cluster:

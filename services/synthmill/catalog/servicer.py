@@ -18,6 +18,7 @@ from synthmill.catalog.config import CatalogConfig
 from synthmill.catalog.importing import job as importing
 from synthmill.catalog.roots import parse_roots, resolve_source
 from synthmill.runtime.artifacts import send_artifact
+from synthmill.runtime.database import writing
 from synthmill.runtime.errors import InvalidField, Unavailable
 from synthmill.runtime.jobs.engine import JobEngine
 from synthmill.runtime.names import check_id, check_request_id
@@ -66,21 +67,21 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         return await self._create_job(importing.TYPE, parameters, header.request_id)
 
     async def GetDataset(self, request: pb.GetDatasetRequest, context: Context) -> dataset_pb2.Dataset:
-        return await self._transact(answers.get_dataset, request)
+        return await self._read(answers.get_dataset, request)
 
     async def ListDatasets(self, request: pb.ListDatasetsRequest, context: Context) -> pb.ListDatasetsResponse:
-        return await self._transact(answers.list_datasets, request)
+        return await self._read(answers.list_datasets, request)
 
     async def ListImportIssues(
         self, request: pb.ListImportIssuesRequest, context: Context
     ) -> pb.ListImportIssuesResponse:
-        return await self._transact(answers.list_issues, request)
+        return await self._read(answers.list_issues, request)
 
     async def ReadRecords(
         self, request: pb.ReadRecordsRequest, context: Context
     ) -> AsyncIterator[pb.ReadRecordsResponse]:
         limits = (request.start_index, request.count, request.chunk_bytes)
-        plan = await self._transact(reading.plan_records, request.name, request.split, *limits)
+        plan = await self._read(reading.plan_records, request.name, request.split, *limits)
         reader = await asyncio.to_thread(reading.RecordReader, self._store, plan)
         for start in reader.starts():
             self._refuse_when_draining(next_index=start)
@@ -89,7 +90,7 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
             yield pb.ReadRecordsResponse(first_index=start, count=count, batch=to_batch(chunk))
 
     async def DeleteDataset(self, request: pb.DeleteDatasetRequest, context: Context) -> empty_pb2.Empty:
-        await self._transact(changing.delete_dataset, request.name)
+        await self._write(changing.delete_dataset, request.name)
         return empty_pb2.Empty()
 
     async def PublishModel(self, request: pb.PublishModelRequest, context: Context) -> model_pb2.Model:
@@ -99,7 +100,7 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         row = convert.to_model_row(draft, info.columns, request_id, convert.request_digest(request))
         publish = publishing.publish_model
         name = await asyncio.to_thread(publish, self._database, self._store, model, row, draft.artifacts)
-        return await self._transact(answers.get_model, pb.GetModelRequest(name=name))
+        return await self._read(answers.get_model, pb.GetModelRequest(name=name))
 
     async def ImportModel(self, requests: AsyncIterator[pb.ImportModelRequest], context: Context) -> job_pb2.Job:
         header = await _header(requests)
@@ -110,32 +111,41 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         return await self._create_job(wrapping.TYPE, {**wanted, "upload": upload}, header.request_id)
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> model_pb2.Model:
-        return await self._transact(answers.get_model, request)
+        return await self._read(answers.get_model, request)
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
-        return await self._transact(answers.list_models, request)
+        return await self._read(answers.list_models, request)
 
     async def PromoteModel(self, request: pb.PromoteModelRequest, context: Context) -> model_pb2.Model:
-        await self._transact(changing.promote_model, request.name)
-        return await self._transact(answers.get_model, pb.GetModelRequest(name=request.name))
+        await self._write(changing.promote_model, request.name)
+        return await self._read(answers.get_model, pb.GetModelRequest(name=request.name))
 
     async def DeleteModel(self, request: pb.DeleteModelRequest, context: Context) -> empty_pb2.Empty:
-        await self._transact(changing.delete_model, request.name)
+        await self._write(changing.delete_model, request.name)
         return empty_pb2.Empty()
 
     async def ReadArtifact(
         self, request: pb.ReadArtifactRequest, context: Context
     ) -> AsyncIterator[artifact_pb2.ArtifactChunk]:
-        artifacts = await self._transact(answers.artifacts_of_owner, self._jobs, request.owner)
+        artifacts = await self._read(answers.artifacts_of_owner, self._jobs, request.owner)
         artifact = reading.find_artifact(artifacts, request.owner, request.artifact)
         async for chunk in send_artifact(self._store, artifact, request.offset, self._drain):
             yield chunk
 
-    async def _transact(self, function: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Runs a function in a transaction, in a thread."""
+    async def _read(self, function: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs a function that only reads in a transaction, in a thread."""
 
         def run() -> T:
             with Session(self._database) as session, session.begin():
+                return function(session, *args, **kwargs)
+
+        return await asyncio.to_thread(run)
+
+    async def _write(self, function: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs a function that also writes in a transaction, in a thread."""
+
+        def run() -> T:
+            with writing(self._database) as session:
                 return function(session, *args, **kwargs)
 
         return await asyncio.to_thread(run)

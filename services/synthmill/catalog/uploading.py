@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from synthmill.catalog.disposing import disown
 from synthmill.catalog.tables import StoredArtifact
+from synthmill.runtime.database import writing
 from synthmill.runtime.errors import AlreadyExists, DataLoss, InvalidField, ResourceExhausted
 from synthmill.runtime.store import Artifact, ObjectStore
 
@@ -74,7 +75,7 @@ def store_upload(database: Engine, store: ObjectStore, path: Path, file_name: st
     """
     owner = f"uploads/{request_id or uuid.uuid4()}"
     artifact = store.put_file(path, file_name)
-    with Session(database) as session, session.begin():
+    with writing(database) as session:
         earlier = session.scalar(select(StoredArtifact).where(StoredArtifact.owner == owner))
         if earlier is None:
             session.add(StoredArtifact(owner=owner, **dataclasses.asdict(artifact)))

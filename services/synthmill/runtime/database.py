@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import Engine, event, make_url
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy import Connection, Engine, event, make_url
+from sqlalchemy.orm import DeclarativeBase, Session
 
 _BUSY_TIMEOUT_MS = 30_000
+_WRITES = "synthmill_writes"
 
 
 class Base(DeclarativeBase):
@@ -26,6 +29,17 @@ def open_database(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+@contextlib.contextmanager
+def writing(database: Engine) -> Iterator[Session]:
+    """Lends a session whose transaction, committed at the end of the with block, may read before it writes.
+
+    SQLite refuses at once, without waiting, what reads first and writes once another has written meanwhile. So this
+    takes the write lock from the beginning, as a transaction does whose first statement writes.
+    """
+    with Session(database.execution_options(**{_WRITES: True})) as session, session.begin():
+        yield session
 
 
 def create_all(engine: Engine) -> None:
@@ -45,6 +59,6 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _begin_sqlite(connection: Any) -> None:
-    # Deferred: whoever means to write does so first, and so takes the write lock before reading.
-    connection.exec_driver_sql("BEGIN")
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import subprocess
@@ -10,6 +11,7 @@ import time
 import urllib.request
 import uuid
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +21,10 @@ from unit.catalog.calls import make_spec
 from unit.kinds.image.drawing import encode
 
 from support.data import digits
-from synthmill.runtime.errors import AlreadyExists, DataLoss, InvalidField
+from synthmill.runtime.errors import AlreadyExists, DataLoss, FailedPrecondition, InvalidField
 from synthmill.runtime.store import Artifact
 from synthmill.v1 import catalog_service_pb2 as pb
-from synthmill.v1 import job_pb2
+from synthmill.v1 import job_pb2, job_service_pb2
 
 IMAGES, LABELS = digits()
 TESTS = Path(__file__).resolve().parents[2]
@@ -107,6 +109,15 @@ def test_repeated_upload_is_the_same_job(calls, name):
     assert len(calls.versions(name)) == 1
     with pytest.raises(AlreadyExists):
         upload(calls, name, npz(count=29), request_id=request_id)
+
+
+def test_uploads_at_once_are_all_taken(calls, name):
+    with ThreadPoolExecutor(8) as clients:
+        jobs = list(clients.map(lambda start: upload(calls, name, npz(start=start)), range(24)))
+    assert len({job.name for job in jobs}) == 24
+    for job in jobs:
+        with contextlib.suppress(FailedPrecondition):
+            calls.jobs.CancelJob(job_service_pb2.CancelJobRequest(name=job.name))
 
 
 def test_wrong_digest_is_a_data_loss_and_makes_no_job(calls, name):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import pytest
 
+from synthmill.cli import main
 from synthmill.cli.exit_codes import EXIT_CODES, FAULT, SUCCESS, exit_code
 from synthmill.runtime import errors
 
@@ -105,3 +107,25 @@ def test_file_that_cannot_be_written_is_one_line(run, services, tmp_path):
     result = run("sample", "pets", "--count", 9, "--out", tmp_path / "file/pets.npz")
     assert result.code == FAULT
     assert "Not a directory" in result.err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_error_that_came_of_a_stop_is_not_told(run, monkeypatch, number, code):
+    def release_what_was_not_taken() -> None:
+        try:
+            signal.raise_signal(number)
+        finally:
+            raise RuntimeError("cannot release un-acquired lock")
+
+    monkeypatch.setattr(main, "app", release_what_was_not_taken)
+    result = run("sample")
+    assert (result.code, result.err) == (code, "")
+
+
+def test_error_of_our_own_stays_one(run, monkeypatch):
+    def fail() -> None:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(main, "app", fail)
+    with pytest.raises(RuntimeError, match="a fault"):
+        run("sample")

@@ -44,7 +44,7 @@ def test_stopped_sample_leaves_nothing(services, tmp_path, number, code):
         time.sleep(0.05)
     process.send_signal(number)
     _, said = process.communicate(timeout=30)
-    assert process.returncode == code
+    assert process.returncode == code, said
     assert "Traceback" not in said
     assert list(tmp_path.iterdir()) == []
 
@@ -62,7 +62,7 @@ def test_stopped_folder_is_gone_on_with(services, tmp_path, number, code):
         time.sleep(0.02)
     process.send_signal(number)
     _, said = process.communicate(timeout=30)
-    assert process.returncode == code
+    assert process.returncode == code, said
     assert "Traceback" not in said
     if number != signal.SIGKILL:
         assert said.endswith("pets is not complete; the same command goes on with it\n")

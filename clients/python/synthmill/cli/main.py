@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from types import FrameType
 from typing import Annotated
@@ -35,7 +37,8 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:
-        app()
+        with _stops_told_as_such():
+            app()
     except SynthmillError as error:
         _explain(error)
         sys.exit(exit_code(error))
@@ -44,6 +47,23 @@ def main() -> None:
         sys.exit(FAULT)
     except Stopped as stopped:
         sys.exit(signal_exit_code(stopped.number))
+
+
+@contextlib.contextmanager
+def _stops_told_as_such() -> Iterator[None]:
+    """Raises the stop behind an error that only came of it.
+
+    A signal strikes anywhere, even in the middle of taking a lock, which is then released without having been taken.
+    """
+    try:
+        yield
+    except Exception as error:
+        behind = error.__context__
+        while behind is not None:
+            if isinstance(behind, Stopped):
+                raise behind from error
+            behind = behind.__context__
+        raise
 
 
 def _print_version(wanted: bool) -> None:
