@@ -100,6 +100,20 @@ def test_a_pruned_model_can_be_pruned_again_from_its_own_files(original, tmp_pat
     assert card["compression"]["channels"] == {"level_1": [12, 9], "level_0": [6, 4]}
 
 
+def test_a_pruned_vae_draws_from_the_prior_of_the_original(tmp_path):
+    task = digits_task(tmp_path / "records", "vae", width=8, steps=10)
+    made = train(task, tmp_path / "scratch", machine=MACHINE).artifacts
+    first = dataclasses.replace(task_of(made, task.columns), methods=("prune",))
+    pruned = run(first, tmp_path / "first").artifacts
+    before, after = load_file(made["weights.safetensors"]), load_file(pruned["weights.safetensors"])
+    assert {name.split(".")[0] for name in after} == {"generator", "prior"}
+    for name in after:
+        if name.startswith("prior."):
+            np.testing.assert_array_equal(after[name], before[name])
+    second = dataclasses.replace(task_of(pruned, task.columns), methods=("prune", "int8"))
+    assert card_of(run(second, tmp_path / "second"))["compression"]["channels"]["level_1"] == [12, 9]
+
+
 def test_too_great_a_loss_is_refused_with_its_figures(original, tmp_path):
     said = []
     task = dataclasses.replace(
