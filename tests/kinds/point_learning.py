@@ -18,12 +18,12 @@ class _Dense(nn.Module):
     def __init__(self, size_in: int, size_out: int, label_count: int) -> None:
         super().__init__()
         self._label_count = label_count
-        self.layers = nn.Sequential(nn.Linear(size_in + label_count, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, size_out))
+        self.network = nn.Sequential(nn.Linear(size_in + label_count, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, size_out))
 
     def forward(self, x: torch.Tensor, label: torch.Tensor | None = None) -> torch.Tensor:
         if self._label_count:
             x = torch.cat([x, nn.functional.one_hot(label, self._label_count).to(x.dtype)], dim=1)
-        return self.layers(x)
+        return self.network(x)
 
 
 class _Discriminator(_Dense):
@@ -35,6 +35,12 @@ class _Encoder(_Dense):
     def forward(self, x: torch.Tensor, label: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         mean, log_variance = super().forward(x, label).chunk(2, dim=1)
         return mean, log_variance
+
+
+class _Probe(_Dense):
+    def layers(self, x: torch.Tensor) -> list[torch.Tensor]:
+        hidden = self.network[:2](x)
+        return [hidden, self.network[2](hidden)]
 
 
 class PointLearning(Learning):
@@ -65,7 +71,7 @@ class PointLearning(Learning):
         return {"position": position, "weight": position.norm(dim=1)}
 
     def probe(self, schema: Schema, label_count: int) -> nn.Module:
-        return _Dense(int(schema["axes"]), label_count, 0)
+        return _Probe(int(schema["axes"]), label_count, 0)
 
 
 LEARNING = PointLearning()

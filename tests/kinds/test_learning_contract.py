@@ -170,3 +170,11 @@ def test_probe_gives_a_logit_per_class_and_learns_from_all_of_its_weights(parts)
     assert logits.shape == (BATCH, 3)
     torch.nn.functional.cross_entropy(logits, torch.arange(BATCH) % 3).backward()
     assert has_gradients(probe)
+
+
+def test_last_of_the_layers_of_a_probe_are_its_logits(parts):
+    probe = parts.learning.probe(parts.schema, 3)
+    *layers, logits = probe.layers(parts.x)
+    assert layers
+    assert all(len(layer) == BATCH for layer in layers)
+    torch.testing.assert_close(logits, probe(parts.x))

@@ -298,7 +298,8 @@ class Learning(ABC):
     def probe(self, schema: Schema, label_count: int) -> nn.Module:
         """Builds the small classifier that utility is measured with: forward(x as `to_input` gives it) -> (B, labels).
 
-        It learns in a minute on a CPU: two sets of samples are told apart by what it has learned, not by how well.
+        It learns in a minute on a CPU: two sets of samples are told apart by what it has learned, not by how well. Its
+        `layers(x)` are what each of its layers makes of x, float tensors (B, ...), the logits last.
         """
 
     def restore_generator(

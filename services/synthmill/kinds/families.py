@@ -102,6 +102,13 @@ class VariationalParameters(TrainingParameters):
         minimum=0,
         maximum=100_000,
     )
+    feature_weight: float = parameter(
+        0.0,
+        "weight, for each number of a record, of how far a reconstruction is from its record in the layers of a "
+        "classifier that learns beside it; 0, or a single class, has no classifier",
+        minimum=0.0,
+        maximum=1e4,
+    )
     free_bits: float = parameter(
         0.0, "divergence in nats that each latent dimension may have without a penalty", minimum=0.0, maximum=100.0
     )

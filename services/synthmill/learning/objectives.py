@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import torch
@@ -92,3 +92,19 @@ def negative_elbo(
         free_bits: what each dimension has for nothing, on the batch's mean; arXiv 1606.04934, equation 15.
     """
     return reconstruction.mean() + beta * divergence.mean(dim=0).clamp(min=free_bits).sum()
+
+
+def feature_distance(
+    output: Sequence[torch.Tensor], target: Sequence[torch.Tensor], strength: Sequence[torch.Tensor]
+) -> torch.Tensor:
+    """Returns how far apart two batches are in a classifier's layers, as a share of what is there, by layer on average.
+
+    The feature perceptual loss of Hou et al., arXiv 1610.00291, equation 3, with each layer on a scale of its own.
+
+    Args:
+        output: of each layer (B, ...).
+        target: the same of what the output is to be like.
+        strength: mean square of each layer, a scalar above zero.
+    """
+    distances = [(a - b).square().mean() / scale for a, b, scale in zip(output, target, strength, strict=True)]
+    return torch.stack(distances).mean()

@@ -8,7 +8,13 @@ import pytest
 import torch
 
 from synthmill.kinds.families import OBJECTIVES
-from synthmill.learning.objectives import ADVERSARIAL, divergence_from_prior, gradient_penalty, negative_elbo
+from synthmill.learning.objectives import (
+    ADVERSARIAL,
+    divergence_from_prior,
+    feature_distance,
+    gradient_penalty,
+    negative_elbo,
+)
 
 REAL, FAKE = torch.tensor([2.0, 0.5]), torch.tensor([-1.5, 0.0])
 
@@ -89,3 +95,12 @@ def test_elbo_weighs_the_divergence_and_gives_some_of_it_for_nothing():
     divergence = torch.tensor([[0.1, 1.0], [0.3, 3.0]])
     assert negative_elbo(reconstruction, divergence, beta=1.0, free_bits=0.0).item() == pytest.approx(15 + 0.2 + 2)
     assert negative_elbo(reconstruction, divergence, beta=0.5, free_bits=0.5).item() == pytest.approx(15 + 0.25 + 1)
+
+
+def test_feature_distance_is_a_share_of_what_is_there():
+    target = [torch.tensor([[3.0, 4.0]]), torch.tensor([[[10.0]]])]
+    output = [torch.tensor([[3.0, 9.0]]), torch.tensor([[[8.0]]])]
+    strength = [layer.square().mean() for layer in target]
+    # A half of 25 over a half of 25, and 4 over 100.
+    assert feature_distance(output, target, strength).item() == pytest.approx((1 + 0.04) / 2)
+    assert feature_distance(target, target, strength).item() == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 
 import numpy as np
@@ -27,6 +28,22 @@ def test_a_gan_begins_as_a_decoder_and_stays_one_beside_the_game(tmp_path):
     assert filled[6:] == [[step % 3 == 0, step % 3 == 0, True, True] for step in range(6, 12)]
     weights = load_file(artifacts["weights.safetensors"])
     assert {name.split(".")[0] for name in weights} == {"generator", "discriminator", "encoder"}
+
+
+def test_reconstructions_come_nearer_in_what_a_classifier_sees(tmp_path):
+    distance = {}
+    for weight in (1e-6, 10.0):
+        task = digits_task(tmp_path / "data", "vae", steps=40, feature_weight=weight)
+        history = train(task, tmp_path / str(weight), machine=MACHINE).artifacts["history.csv"].read_text()
+        distance[weight] = float(next(reversed(list(csv.DictReader(history.splitlines()))))["features"])
+    assert distance[10.0] < 0.9 * distance[1e-6]
+
+
+@pytest.mark.parametrize("given", [{"labelled": False}, {"feature_weight": 0.0}], ids=["one-class", "no-weight"])
+def test_without_classes_or_weight_there_is_no_classifier(tmp_path, given):
+    artifacts = train(digits_task(tmp_path / "data", "vae", **given), tmp_path / "scratch", machine=MACHINE).artifacts
+    assert not any(name.startswith("classifier.") for name in load_file(artifacts["weights.safetensors"]))
+    assert artifacts["history.csv"].read_text().startswith("step,elbo,reconstruction,divergence\n")
 
 
 def test_large_colour_images_go_the_whole_way(tmp_path):

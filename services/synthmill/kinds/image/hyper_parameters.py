@@ -75,8 +75,17 @@ class VaeParameters(VariationalParameters):
         0, "dimensions of the latent vector; 0 chooses by the image's size", minimum=0, maximum=1024
     )
     steps: int = parameter(0, _STEPS, minimum=0, maximum=100_000_000)
+    learning_rate: float = parameter(2e-3, "Adam's learning rate", above=0.0, maximum=1.0)
     # Less of a pull makes sharper images, and codes whose distribution is harder to fit.
     beta: float = parameter(0.5, "weight of the divergence from the standard normal", minimum=0.0, maximum=1e4)
+    # What tells the classes apart is a small part of the pixels.
+    feature_weight: float = parameter(
+        2.5,
+        "weight, for each number of an image, of how far a reconstruction is from its image in the layers of a "
+        "classifier that learns beside it; 0, or a single class, has no classifier",
+        minimum=0.0,
+        maximum=1e4,
+    )
     width: int = _width()
     encoder_width: int = _width("encoder")
 

@@ -29,5 +29,11 @@ class Probe(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Takes x (B, C, H, W); returns (B, label_count)."""
-        x = F.relu(self.second(F.relu(self.first(x))))
-        return self.logits(F.relu(self.hidden(x.flatten(1))))
+        return self.layers(x)[-1]
+
+    def layers(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Takes x (B, C, H, W); returns what each layer makes of it, the logits last."""
+        first = F.relu(self.first(x))
+        second = F.relu(self.second(first))
+        hidden = F.relu(self.hidden(second.flatten(1)))
+        return [first, second, hidden, self.logits(hidden)]

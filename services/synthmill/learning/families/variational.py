@@ -6,20 +6,28 @@ from collections.abc import Iterable
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from synthmill.kinds.base import Schema
 from synthmill.kinds.families import FITTED, MOST_PARTS, VariationalParameters
 from synthmill.learning.families.base import GENERATOR, Batch, Family, Losses, StepInput
-from synthmill.learning.objectives import divergence_from_prior, negative_elbo
+from synthmill.learning.objectives import divergence_from_prior, feature_distance, negative_elbo
 from synthmill.learning.prior import MixturePrior, PriorGenerator
 
 ENCODER = "encoder"
 PRIOR = "prior"
+CLASSIFIER = "classifier"
 _BOTH = "both"
+
+_TINY = 1e-12
 
 
 class Variational(Family):
-    """Both networks maximise the evidence lower bound (arXiv 1312.6114); samples come from the codes of records."""
+    """Both networks maximise the evidence lower bound (arXiv 1312.6114); samples come from the codes of records.
+
+    Pixel by pixel, what makes a shirt of a coat hardly counts. So a classifier learns beside them, and a reconstruction
+    is also to be like its record in what the classifier sees (arXiv 1610.00291).
+    """
 
     parameters: VariationalParameters
 
@@ -35,15 +43,26 @@ class Variational(Family):
         if self.parameters.prior == FITTED:
             parts = self.parameters.prior_parts // max(1, label_count)
             modules[PRIOR] = MixturePrior(self.parameters.latent_size, label_count, max(1, min(parts, MOST_PARTS)))
+        if self.parameters.feature_weight and label_count > 1:
+            modules[CLASSIFIER] = self.learning.probe(schema, label_count)
         return modules
 
     def build_optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        parameters = [parameter for module in self.modules.values() for parameter in module.parameters()]
-        return {_BOTH: torch.optim.Adam(parameters, lr=self.parameters.learning_rate, fused=True)}
+        groups = {_BOTH: (GENERATOR, ENCODER), CLASSIFIER: (CLASSIFIER,)}
+        return {
+            name: torch.optim.Adam(
+                [parameter for module in modules for parameter in self.modules[module].parameters()],
+                lr=self.parameters.learning_rate,
+                fused=True,
+            )
+            for name, modules in groups.items()
+            if all(module in self.modules for module in modules)
+        }
 
     def train_step(self, given: StepInput) -> Losses:
         self.follow_schedule(given.progress)
         (batch,) = given.batches
+        learned = self._classify(batch, given.step) if CLASSIFIER in self.modules else {}
         noise = given.draws.normal(self.parameters.latent_size)
         with self.fabric.autocast():
             mean, log_variance = (moment.float() for moment in self.modules[ENCODER](batch.x, batch.label))
@@ -51,8 +70,13 @@ class Variational(Family):
         reconstruction = self.learning.reconstruction(output, batch.x)
         divergence = divergence_from_prior(mean, log_variance)
         loss = negative_elbo(reconstruction, divergence, self.parameters.beta, self.parameters.free_bits)
-        self.update(given.step, {"elbo": loss}, _BOTH)
-        return {"elbo": loss, "reconstruction": reconstruction.mean(), "divergence": divergence.sum(dim=1).mean()}
+        losses = {"elbo": loss}
+        if learned:
+            learned["features"] = self._feature_distance(output, batch.x)
+            losses["features"] = self.parameters.feature_weight * batch.x[0].numel() * learned["features"]
+        self.update(given.step, losses, _BOTH)
+        parts = {"reconstruction": reconstruction.mean(), "divergence": divergence.sum(dim=1).mean()}
+        return {"elbo": loss} | parts | learned
 
     @torch.no_grad()
     def settle(self, batches: Iterable[Batch], seed: int) -> None:
@@ -65,3 +89,20 @@ class Variational(Family):
 
     def sampler(self, generator: nn.Module) -> nn.Module:
         return PriorGenerator(self.modules[PRIOR], generator) if PRIOR in self.modules else generator
+
+    def _classify(self, batch: Batch, step: int) -> Losses:
+        """Takes the classifier a step further."""
+        losses = {CLASSIFIER: F.cross_entropy(self.modules[CLASSIFIER](batch.x), batch.label)}
+        self.update(step, losses, CLASSIFIER)
+        return losses
+
+    def _feature_distance(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        classifier = self.modules[CLASSIFIER]
+        with torch.no_grad():
+            *theirs, _ = classifier.layers(target)
+            strength = [self.fabric.all_reduce(layer.square().mean()).clamp(min=_TINY) for layer in theirs]
+        # Without this the classifier's own gradients would be computed, and thrown away.
+        classifier.requires_grad_(False)
+        *ours, _ = classifier.layers(output)
+        classifier.requires_grad_(True)
+        return feature_distance(ours, theirs, strength)
