@@ -58,10 +58,14 @@ def _processes_know_the_toy_kind(_toy_kind, monkeypatch):
         monkeypatch.setenv(name, value)
 
 
+@pytest.mark.parametrize(
+    ("family", "given", "losses"),
+    [("gan", {}, ["generator", "discriminator"]), ("vae", {"feature_weight": 1.0}, ["elbo", "classifier", "features"])],
+)
 @pytest.mark.usefixtures("_processes_know_the_toy_kind")
-def test_the_loss_curve_is_that_of_one_process_with_the_whole_batch(tmp_path):
+def test_the_loss_curve_is_that_of_one_process_with_the_whole_batch(tmp_path, family, given, losses):
     # Two shares of 8 against one batch of 16; validations, too, and what follows from them.
-    task = points_task(tmp_path / "data", batch_size=16, steps=30, validation_interval=15)
+    task = points_task(tmp_path / "data", family, batch_size=16, steps=30, validation_interval=15, **given)
     alone = train(task, tmp_path / "alone", machine=FLOAT32)
     said, steps = [], []
     shared = train_in_processes(
@@ -74,7 +78,7 @@ def test_the_loss_curve_is_that_of_one_process_with_the_whole_batch(tmp_path):
     )
     expected, found = curves(alone), curves(shared)
     assert list(found) == list(expected)
-    for name in ("generator", "discriminator"):
+    for name in losses:
         # Adam turns even a gradient that is nothing but rounding into a full step.
         assert found[name] == pytest.approx(expected[name], rel=1e-2, abs=2e-3)
     assert found["tstr"] == pytest.approx(expected["tstr"], abs=0.02)
