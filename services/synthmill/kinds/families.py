@@ -46,7 +46,7 @@ class TrainingParameters(HyperParameters):
         maximum=100_000_000,
     )
     patience: float = parameter(
-        0.5, "share of the run without a better measurement that ends it; 0 for never", minimum=0.0, maximum=1.0
+        0.75, "share of the run without a better measurement that ends it; 0 for never", minimum=0.0, maximum=1.0
     )
     min_class_records: int = parameter(
         8, "records that a class must have to be trained on; 0 asks for two in all", minimum=0, maximum=1_000_000

@@ -19,6 +19,8 @@ PRIOR = "prior"
 CLASSIFIER = "classifier"
 _BOTH = "both"
 
+# Share of a run in which the classifier learns. Over a whole run it comes to know its records by heart.
+_CLASSIFIER_LEARNS = 0.25
 _TINY = 1e-12
 
 
@@ -62,7 +64,9 @@ class Variational(Family):
     def train_step(self, given: StepInput) -> Losses:
         self.follow_schedule(given.progress)
         (batch,) = given.batches
-        learned = self._classify(batch, given.step) if CLASSIFIER in self.modules else {}
+        learned: Losses = {}
+        if CLASSIFIER in self.modules and given.progress < _CLASSIFIER_LEARNS:
+            learned = self._classify(batch, given.step)
         noise = given.draws.normal(self.parameters.latent_size)
         with self.fabric.autocast():
             mean, log_variance = (moment.float() for moment in self.modules[ENCODER](batch.x, batch.label))
@@ -71,7 +75,7 @@ class Variational(Family):
         divergence = divergence_from_prior(mean, log_variance)
         loss = negative_elbo(reconstruction, divergence, self.parameters.beta, self.parameters.free_bits)
         losses = {"elbo": loss}
-        if learned:
+        if CLASSIFIER in self.modules:
             learned["features"] = self._feature_distance(output, batch.x)
             losses["features"] = self.parameters.feature_weight * batch.x[0].numel() * learned["features"]
         self.update(given.step, losses, _BOTH)
