@@ -84,7 +84,7 @@ def run_service(config_class: type[C], build: Callable[[C, Drain], Assembly]) ->
     """
     config = read_settings(config_class)
     set_up_logging(config.service, config.log_level)
-    run_in_loop(serve(config, build))
+    asyncio.run(serve(config, build))
 
 
 def read_settings(config_class: type[C]) -> C:
@@ -97,7 +97,11 @@ def read_settings(config_class: type[C]) -> C:
 
 
 def run_in_loop(main: Coroutine[Any, Any, None]) -> None:
-    """Runs a service's main coroutine; libuv hands a small call to its handler sooner than asyncio's own loop does."""
+    """Runs the main coroutine of a service of many small calls, which libuv hands on sooner than asyncio's own loop does.
+
+    Such a service must not start processes: libuv forks where asyncio's loop does not, and gRPC then starts its threads
+    again in the child, which now and then dies of it before it has become another program.
+    """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main)
 

@@ -25,6 +25,31 @@ TESTS = str(Path(__file__).resolve().parents[2])
 SEARCH_PATH = os.pathsep.join(filter(None, [TESTS, os.environ.get("PYTHONPATH")]))
 DEADLINE_S = 20
 
+# gRPC stops its threads before a fork and starts them again after it, in parent and child.
+SPAWNING = """
+import asyncio, os
+from pathlib import Path
+import grpc
+from support.toy_service import ToyConfig
+from synthmill.runtime.service import Assembly, run_service
+
+def threads():
+    return {task.name for task in Path("/proc/self/task").iterdir() if "event_engine" in (task / "comm").read_text()}
+
+async def spawn():
+    server = grpc.aio.server()
+    server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    await asyncio.sleep(0.3)
+    before = threads()
+    await (await asyncio.create_subprocess_exec("true")).wait()
+    await asyncio.sleep(0.3)
+    print(len(before), len(before & threads()), flush=True)
+    os._exit(0)
+
+run_service(ToyConfig, lambda config, drain: Assembly([], start=[spawn]))
+"""
+
 
 class Toy:
     """The toy service as a process."""
@@ -200,3 +225,11 @@ def test_port_in_use_stops_the_start(tmp_path, toy):
     assert second.process.wait(DEADLINE_S) != 0
     second.process.stdout.close()
     assert not second.ready
+
+
+def test_process_that_a_service_starts_does_not_fork_it(tmp_path):
+    command = [sys.executable, "-c", SPAWNING, "--store", str(tmp_path), "--port", "0"]
+    environment = {**os.environ, "PYTHONPATH": SEARCH_PATH}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    before, kept = map(int, done.stdout.split())
+    assert before == kept > 0

@@ -145,7 +145,8 @@ def _keep_lease(table: JobTable, claim: Claim, context: JobContext, interval_s: 
 
 
 def _die_with_service() -> None:
-    while sys.stdin.buffer.read1():
+    # Not by way of Python's buffer, whose lock this thread would hold when the interpreter ends, which is then an abort.
+    while os.read(sys.stdin.fileno(), 1024):
         pass
     _exit(ORPHANED_STATUS)
 
