@@ -97,7 +97,7 @@ def read_settings(config_class: type[C]) -> C:
 
 
 def run_in_loop(main: Coroutine[Any, Any, None]) -> None:
-    """Runs the main coroutine of a service of many small calls, which libuv hands on sooner than asyncio's own loop does.
+    """Runs the main coroutine of a service of many small calls, which libuv hands on sooner than asyncio's loop does.
 
     Such a service must not start processes: libuv forks where asyncio's loop does not, and gRPC then starts its threads
     again in the child, which now and then dies of it before it has become another program.

@@ -145,7 +145,7 @@ def _keep_lease(table: JobTable, claim: Claim, context: JobContext, interval_s: 
 
 
 def _die_with_service() -> None:
-    # Not by way of Python's buffer, whose lock this thread would hold when the interpreter ends, which is then an abort.
+    # Not by way of Python's buffer: this thread would hold its lock when the interpreter ends, which is then an abort.
     while os.read(sys.stdin.fileno(), 1024):
         pass
     _exit(ORPHANED_STATUS)
