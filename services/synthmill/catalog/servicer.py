@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -134,21 +135,11 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
 
     async def _read(self, function: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs a function that only reads in a transaction, in a thread."""
-
-        def run() -> T:
-            with Session(self._database) as session, session.begin():
-                return function(session, *args, **kwargs)
-
-        return await asyncio.to_thread(run)
+        return await asyncio.to_thread(_run, Session(self._database), function, *args, **kwargs)
 
     async def _write(self, function: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs a function that also writes in a transaction, in a thread."""
-
-        def run() -> T:
-            with writing(self._database) as session:
-                return function(session, *args, **kwargs)
-
-        return await asyncio.to_thread(run)
+        return await asyncio.to_thread(_run, writing(self._database), function, *args, **kwargs)
 
     async def _create_job(self, job_type: str, parameters: dict[str, Any], request_id: str) -> job_pb2.Job:
         return await asyncio.to_thread(self._jobs.create, job_type, parameters, check_request_id(request_id))
@@ -161,6 +152,16 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
     def _refuse_when_draining(self, **position: int) -> None:
         if self._drain.draining:
             raise Unavailable("the service is shutting down; go on from where this ended", **position)
+
+
+def _run(
+    lent: AbstractContextManager[Session],
+    function: Callable[Concatenate[Session, P], T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    with lent as session:
+        return function(session, *args, **kwargs)
 
 
 async def _header(requests: AsyncIterator[Any]) -> Any:

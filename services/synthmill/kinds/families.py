@@ -9,6 +9,12 @@ from synthmill.kinds.base import HyperParameters, parameter
 FITTED, STANDARD = "fitted", "standard"
 """Names of what a VAE's samples are drawn from."""
 
+FEATURE_WEIGHT = (
+    "weight, for each number of a record, of how far a reconstruction is from its record in the layers of a classifier "
+    "that learns beside it; 0, or a single class, has no classifier"
+)
+"""What `feature_weight` is, in every kind."""
+
 # A normal needs several times as many records as a code has dimensions.
 RECORDS_PER_DIMENSION = 8
 MOST_PARTS = 10
@@ -102,13 +108,7 @@ class VariationalParameters(TrainingParameters):
         minimum=0,
         maximum=100_000,
     )
-    feature_weight: float = parameter(
-        0.0,
-        "weight, for each number of a record, of how far a reconstruction is from its record in the layers of a "
-        "classifier that learns beside it; 0, or a single class, has no classifier",
-        minimum=0.0,
-        maximum=1e4,
-    )
+    feature_weight: float = parameter(0.0, FEATURE_WEIGHT, minimum=0.0, maximum=1e4)
     free_bits: float = parameter(
         0.0, "divergence in nats that each latent dimension may have without a penalty", minimum=0.0, maximum=100.0
     )

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Self
 
 from synthmill.kinds.base import HyperParameters, Schema, parameter
-from synthmill.kinds.families import RECORDS_PER_DIMENSION, AdversarialParameters, VariationalParameters
+from synthmill.kinds.families import FEATURE_WEIGHT, RECORDS_PER_DIMENSION, AdversarialParameters, VariationalParameters
 from synthmill.kinds.image.schema import shape_of
 from synthmill.runtime.errors import FailedPrecondition
 
@@ -79,13 +79,7 @@ class VaeParameters(VariationalParameters):
     # Less of a pull makes sharper images, and codes whose distribution is harder to fit.
     beta: float = parameter(0.5, "weight of the divergence from the standard normal", minimum=0.0, maximum=1e4)
     # What tells the classes apart is a small part of the pixels.
-    feature_weight: float = parameter(
-        2.5,
-        "weight, for each number of an image, of how far a reconstruction is from its image in the layers of a "
-        "classifier that learns beside it; 0, or a single class, has no classifier",
-        minimum=0.0,
-        maximum=1e4,
-    )
+    feature_weight: float = parameter(2.5, FEATURE_WEIGHT, minimum=0.0, maximum=1e4)
     width: int = _width()
     encoder_width: int = _width("encoder")
 
