@@ -2,7 +2,7 @@
 
 SYNTHMILL_FASHION_MNIST names the folder with the four .gz files of the data set. Training takes most of the time; what
 it makes stays in `bench-out/`, so that a second run begins with the measurements. SYNTHMILL_BENCH_TRAIN_STEPS sets its
-length.
+length, SYNTHMILL_BENCH_FAMILY its family.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from synthmill.learning.run import train
 from synthmill.learning.task import Machine, TrainingTask, never_stop
 
 STEPS = "SYNTHMILL_BENCH_TRAIN_STEPS"
+FAMILY = "SYNTHMILL_BENCH_FAMILY"
 MACHINE = Machine(threads=1)
 MAX_LOSS = 0.5
 
@@ -43,10 +44,10 @@ def columns() -> dict[str, dict[str, Path]]:
 
 @pytest.fixture(scope="module")
 def original(columns) -> CompressionTask:
-    steps = int(os.environ.get(STEPS, "2000"))
-    parameters = resolve_training("image", "gan", {"steps": steps}, SCHEMA, 60_000)
-    task = TrainingTask("fashion", "image", SCHEMA, LABELS, columns["train"], "gan", parameters, seed=1)
-    made = train(task, OUT, machine=MACHINE).artifacts
+    steps, family = int(os.environ.get(STEPS, "2000")), os.environ.get(FAMILY, "vae")
+    parameters = resolve_training("image", family, {"steps": steps}, SCHEMA, 60_000)
+    task = TrainingTask("fashion", "image", SCHEMA, LABELS, columns["train"], family, parameters, seed=1)
+    made = train(task, OUT / family, machine=MACHINE).artifacts
     return CompressionTask(
         version="models/fashion/versions/1",
         digest=hashlib.sha256(made["sampler.onnx"].read_bytes()).hexdigest(),

@@ -30,6 +30,12 @@ class TrainingParameters(HyperParameters):
     latent_size: int = parameter(64, "dimensions of the latent vector", minimum=1, maximum=1024)
     steps: int = parameter(3000, "training steps", minimum=1, maximum=100_000_000)
     batch_size: int = parameter(64, "records in a step, over all devices", minimum=2, maximum=65_536)
+    accumulation: int = parameter(
+        1,
+        "parts that a device works on its share of a batch in, one after another: more need less memory and more time",
+        minimum=1,
+        maximum=1024,
+    )
     learning_rate: float = parameter(1e-3, "Adam's learning rate", above=0.0, maximum=1.0)
     decay_start: float = parameter(
         0.5, "share of the run after which the learning rate falls to zero; 1 never lets it", minimum=0.0, maximum=1.0

@@ -39,3 +39,19 @@ def hyper_parameters(kind: str, family: str, given: Mapping[str, Any]) -> HyperP
     if family not in families:
         raise InvalidField("family", family, "one of " + ", ".join(sorted(families)))
     return parse(families[family], given)
+
+
+def require_divisible(resolved: Mapping[str, Any], processes: int) -> None:
+    """Requires that a batch can be shared by processes, and each share split into the parts that it is worked on in.
+
+    Args:
+        resolved: every hyper-parameter by name.
+        processes: how many.
+
+    Raises:
+        InvalidField: it cannot.
+    """
+    size, parts = resolved["batch_size"], resolved["accumulation"]
+    if size % (processes * parts):
+        allowed = f"a multiple of {processes * parts}: {processes} processes, each with {parts} parts (accumulation)"
+        raise InvalidField("parameters.batch_size", size, allowed)

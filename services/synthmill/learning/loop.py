@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,7 @@ class Feed:
         order: the order in which they are drawn.
         batch_size: records in a batch, over all processes.
         batches_per_step: batches in a step.
+        parts: that this process's share of a batch is split into.
         seed: of the random numbers.
     """
 
@@ -55,27 +56,29 @@ class Feed:
         *,
         batch_size: int,
         batches_per_step: int,
+        parts: int,
         seed: int,
     ) -> None:
         self._fabric, self._learning, self._columns, self._order = fabric, learning, columns, order
         self._batch_size, self._batches_per_step, self._seed = batch_size, batches_per_step, seed
-        share = batch_size // fabric.world_size
-        self._rows = slice(fabric.global_rank * share, (fabric.global_rank + 1) * share)
+        size = batch_size // (fabric.world_size * parts)
+        first = fabric.global_rank * parts
+        self._parts = [slice(number * size, (number + 1) * size) for number in range(first, first + parts)]
 
-    def step_input(self, step: int, progress: float) -> StepInput:
-        """Returns what a step, from 0, is given: a pure function of seed, step and progress, in [0, 1)."""
-        start = step * self._batches_per_step
-        batches = [self._batch(number) for number in range(start, start + self._batches_per_step)]
-        draws = Draws(self._seed, step, self._rows, self._batch_size, self._fabric.device)
-        return StepInput(step, progress, batches, draws)
+    def step_input(self, step: int, progress: float) -> list[StepInput]:
+        """Returns what a step, from 0, is given, in parts: a pure function of seed, step and progress, in [0, 1)."""
+        numbers = range(step * self._batches_per_step, (step + 1) * self._batches_per_step)
+        batches = [self._order.take(number * self._batch_size, self._batch_size) for number in numbers]
+        return [self._part(step, progress, batches, rows) for rows in self._parts]
+
+    def _part(self, step: int, progress: float, batches: Sequence[np.ndarray], rows: slice) -> StepInput:
+        draws = Draws(self._seed, step, rows, self._batch_size, self._fabric.device)
+        return StepInput(step, progress, [self._read(batch[rows]) for batch in batches], draws)
 
     def batches(self, rows: np.ndarray) -> Iterator[Batch]:
         """Yields certain records, whatever the order."""
         for start in range(0, len(rows), _READ_AT_ONCE):
             yield self._read(rows[start : start + _READ_AT_ONCE])
-
-    def _batch(self, number: int) -> Batch:
-        return self._read(self._order.take(number * self._batch_size, self._batch_size)[self._rows])
 
     def _read(self, rows: np.ndarray) -> Batch:
         records = {name: self._to_device(array) for name, array in load(self._columns, rows).items()}

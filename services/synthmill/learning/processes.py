@@ -15,6 +15,7 @@ from typing import Any
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+from synthmill.learning.configuration import require_divisible
 from synthmill.learning.run import train
 from synthmill.learning.task import (
     DEFAULT_MACHINE,
@@ -28,8 +29,10 @@ from synthmill.learning.task import (
     never_stop,
     say_nothing,
 )
-from synthmill.runtime.errors import Cancelled, Internal, InvalidField, SynthmillError, rebuild
+from synthmill.runtime.errors import Cancelled, Internal, SynthmillError, rebuild
 
+# Of a task whose parameters are not resolved.
+_ANY = {"batch_size": 0, "accumulation": 1}
 _LOOPBACK = "127.0.0.1"
 _LOOK_EVERY_S = 0.2
 _LAST_WORDS_S = 5.0
@@ -63,9 +66,7 @@ def train_in_processes(
     """
     if processes == 1:
         return train(task, scratch, machine=machine, progress=progress, check=check, say=say)
-    batch_size = int(task.parameters.get("batch_size", processes))
-    if batch_size % processes:
-        raise InvalidField("batch_size", batch_size, f"a multiple of the {processes} processes")
+    require_divisible(_ANY | dict(task.parameters), processes)
     spawn = multiprocessing.get_context("spawn")
     post, stop = spawn.Queue(), spawn.Event()
     listener = _Listener(post, stop, {"progress": progress, "say": say}, check)

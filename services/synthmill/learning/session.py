@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from lightning_fabric import Fabric
 from synthmill.kinds.base import Columns, HyperParameters, Kind
 from synthmill.learning.budget import Plan
 from synthmill.learning.checkpoint import Checkpoint, read_checkpoint
+from synthmill.learning.configuration import require_divisible
 from synthmill.learning.course import Course, Validation
 from synthmill.learning.data import make_order, open_columns, pick_evenly
 from synthmill.learning.draws import Stream, derive_seed, derive_sequence
@@ -27,7 +29,6 @@ from synthmill.learning.saving import Saver, read_best
 from synthmill.learning.state import Changes, RunState, changes_of
 from synthmill.learning.task import CheckCallback, Machine, ProgressCallback, SayCallback, TrainingTask
 from synthmill.learning.validation import Validator, figure_of
-from synthmill.runtime.errors import InvalidField
 
 log = logging.getLogger(__name__)
 
@@ -123,8 +124,9 @@ class Session:
 
     def shrink(self, run: RunState) -> RunState | None:
         """Returns the run of the newest checkpoint with batches of half the size; None if that was done before."""
-        size = run.family.parameters.batch_size // 2
-        if run.changes.batch_divisor > 1 or size < 2 * self._fabric.world_size:
+        parameters = run.family.parameters
+        size, parts = parameters.batch_size // 2, self._fabric.world_size * parameters.accumulation
+        if run.changes.batch_divisor > 1 or size < 2 * self._fabric.world_size or size % parts:
             return None
         checkpoint = read_checkpoint(self.folder)
         if self._fabric.device.type == "cuda":
@@ -173,9 +175,7 @@ class Session:
 
     def _build(self, changes: Changes) -> RunState:
         parameters = changes.apply(self._parameters)
-        if parameters.batch_size % self._fabric.world_size:
-            allowed = f"a multiple of the {self._fabric.world_size} processes"
-            raise InvalidField("batch_size", parameters.batch_size, allowed)
+        require_divisible(dataclasses.asdict(parameters), self._fabric.world_size)
         task = self.task
         torch.manual_seed(derive_seed(task.seed, Stream.WEIGHTS))
         learning = self.kind.learning()
@@ -198,6 +198,7 @@ class Session:
             make_order(self.columns, self.task.seed, len(self.task.labels), family.parameters.class_weights),
             batch_size=family.parameters.batch_size,
             batches_per_step=family.batches_per_step,
+            parts=family.parameters.accumulation,
             seed=self.task.seed,
         )
 

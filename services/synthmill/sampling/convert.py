@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-from synthmill.learning.graph.squares import INDEX_LIMIT
 from synthmill.runtime.errors import InvalidField
 from synthmill.runtime.names import DATASETS, MODELS, parse_name
+from synthmill.runtime.squares import INDEX_LIMIT
 from synthmill.sampling.frames import encode_chunk
 from synthmill.sampling.models import LoadedModel
 from synthmill.sampling.plans import Balance, Counts, One, PlanSpec, Weights

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from synthmill.learning.graph.squares import INDEX_LIMIT, WORDS_PER_INDEX, draw_words
 from synthmill.runtime.errors import OutOfRange, ResourceExhausted
+from synthmill.runtime.squares import INDEX_LIMIT, WORDS_PER_INDEX, draw_words
 
 MAX_COUNTED = 1 << 27
 

@@ -8,8 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
-from synthmill.learning.graph.squares import INDEX_LIMIT
 from synthmill.runtime.errors import InvalidField
+from synthmill.runtime.squares import INDEX_LIMIT
 from synthmill.sampling.labels import ExactCounts, GivenLabels, InTurn, LabelPlan, OneLabel, Weighted, counts_to_balance
 
 ClassCounts = Callable[[str], Awaitable[Mapping[str, int]]]

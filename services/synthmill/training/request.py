@@ -10,7 +10,7 @@ from synthmill.kinds.registry import get_kind
 from synthmill.learning.adequacy import require_counts
 from synthmill.learning.budget import UNBOUNDED_STEPS
 from synthmill.learning.choice import AUTO, choose_family
-from synthmill.learning.configuration import resolve
+from synthmill.learning.configuration import require_divisible, resolve
 from synthmill.learning.course import FIDELITY, TSTR
 from synthmill.learning.task import LABEL
 from synthmill.runtime.errors import FailedPrecondition, InvalidField
@@ -116,9 +116,7 @@ def make_spec(dataset: dataset_pb2.Dataset, asked: Asked) -> TrainingSpec:
     require_counts(record_count, _count_by_class(dataset), resolved["min_class_records"])
     if not 1 <= asked.processes <= MAX_PROCESSES:
         raise InvalidField("processes", asked.processes, f"1 to {MAX_PROCESSES}")
-    if resolved["batch_size"] % asked.processes:
-        allowed = f"a multiple of the {asked.processes} processes"
-        raise InvalidField("parameters.batch_size", resolved["batch_size"], allowed)
+    require_divisible(resolved, asked.processes)
     return TrainingSpec(
         dataset=dataset.name,
         family=family,

@@ -11,7 +11,7 @@ from unit.graph.generators import draw, model_of, session
 
 from synthmill.learning.graph.builder import GraphBuilder
 from synthmill.learning.graph.noise import LATENT_LIMIT, add_noise, noise_words, standard_normal
-from synthmill.learning.graph.squares import INDEX_LIMIT, derive_key, draw_words, squares32
+from synthmill.runtime.squares import INDEX_LIMIT, derive_key, draw_words, squares32
 
 SEEDS = [0, 1, 2, 42, 2**32, 2**63, 2**64 - 1]
 DIMENSIONS = 64

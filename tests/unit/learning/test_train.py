@@ -171,7 +171,7 @@ def test_artifacts_agree_with_each_other(tmp_path):
     assert sum(card["training"]["records_by_class"].values()) == 300
     assert "CC-BY-4.0" in result.artifacts["card.md"].read_text()
     history = result.artifacts["history.csv"].read_text().splitlines()
-    assert history[0] == "step,elbo,reconstruction,divergence,classifier,features"
+    assert history[0] == "step,elbo,reconstruction,divergence,features,classifier"
     assert len(history) == 13
     weights = load_file(result.artifacts["weights.safetensors"])
     assert {name.split(".")[0] for name in weights} == {"generator", "encoder", "prior", "classifier"}

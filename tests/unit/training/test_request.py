@@ -108,7 +108,7 @@ def test_a_number_of_processes_that_is_none_is_refused(processes):
 
 
 def test_a_batch_that_processes_cannot_share_is_refused():
-    with pytest.raises(InvalidField, match=r"parameters\.batch_size: got 64, allowed: a multiple of the 3 processes"):
+    with pytest.raises(InvalidField, match=r"parameters\.batch_size: got 64, allowed: a multiple of 3: 3 processes"):
         make_spec(dataset(500, 400), Asked("gan", processes=3))
     assert make_spec(dataset(500, 400), Asked("gan", processes=2)).processes == 2
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
@@ -14,6 +17,26 @@ from synthmill.learning.objectives import ADVERSARIAL, AdversarialLoss, divergen
 DISCRIMINATOR = "discriminator"
 ENCODER = "encoder"
 STRENGTH = "augment_strength"
+_DECODING = ("reconstruction", "divergence")
+
+
+@dataclasses.dataclass
+class _Turn:
+    """A batch of a step, or a part of it, and the fakes that are played with it.
+
+    Attributes:
+        given: what the step, or its part, is given.
+        batch: its records.
+        prior: latent vectors of the fakes, normal (B, latent_size).
+        noise: of the codes of the records, where the generator decodes them beside, else None.
+        made: the fakes, and the losses of decoding; None if they are made anew whenever they are needed.
+    """
+
+    given: StepInput
+    batch: Batch
+    prior: torch.Tensor
+    noise: torch.Tensor | None = None
+    made: tuple[torch.Tensor, Losses] | None = None
 
 
 class Adversarial(Family):
@@ -62,35 +85,60 @@ class Adversarial(Family):
             if name in self.modules
         }
 
-    def train_step(self, given: StepInput) -> Losses:
-        self.follow_schedule(given.progress)
-        if given.progress < self.parameters.warm_start:
-            losses = self._autoencode(given.batches[0], given)
-            self.update(given.step, losses, GENERATOR, ENCODER)
-            return losses
+    def train_step(self, parts: Sequence[StepInput]) -> Losses:
+        step, progress = parts[0].step, parts[0].progress
+        self.follow_schedule(progress)
+        if progress < self.parameters.warm_start:
+            return self.update(step, parts, self._autoencode, GENERATOR, ENCODER)
         losses = {}
-        for batch in given.batches[:-1]:
-            losses |= self._train_discriminator(batch, self._generate(batch, given).detach(), given)
-        batch = given.batches[-1]
-        if self.parameters.elbo_weight and given.step % self.parameters.elbo_interval == 0:
-            fake, beside = self._generate_beside(batch, given)
-        else:
-            fake, beside = self._generate(batch, given), {}
-        losses |= self._train_discriminator(batch, fake.detach(), given)
-        # The last fakes serve twice: the generator meets the discriminator that has just learned from them.
-        return losses | self._train_generator(batch, fake, beside, given)
+        for number in range(self.batches_per_step - 1):
+            turns = [self._turn(given, number) for given in parts]
+            losses |= self._train_discriminator(step, progress, turns)
+        decodes = bool(self.parameters.elbo_weight) and step % self.parameters.elbo_interval == 0
+        turns = [self._turn(given, self.batches_per_step - 1, decodes=decodes) for given in parts]
+        if len(turns) == 1:
+            # The last fakes serve twice: the generator meets the discriminator that has just learned from them. Those
+            # of several parts would take the memory that parts are to save.
+            turns[0].made = self._make(turns[0])
+        losses |= self._train_discriminator(step, progress, turns)
+        return losses | self._train_generator(step, turns)
 
-    def _train_discriminator(self, batch: Batch, fake: torch.Tensor, given: StepInput) -> Losses:
-        real, fake = self._augment(batch.x, given), self._augment(fake, given)
-        both = None if batch.label is None else torch.cat([batch.label, batch.label])
-        real_logits, fake_logits = self._judge(torch.cat([real, fake]), both).chunk(2)
-        losses = {DISCRIMINATOR: self.loss.discriminator(real_logits, fake_logits)}
-        if given.step % self.parameters.penalty_interval == 0:
-            losses |= self._penalties(real, fake, batch.label)
-        self.update(given.step, losses, DISCRIMINATOR)
+    def _turn(self, given: StepInput, number: int, *, decodes: bool = False) -> _Turn:
+        noise = given.draws.normal(self.parameters.latent_size) if decodes else None
+        return _Turn(given, given.batches[number], given.draws.normal(self.parameters.latent_size), noise)
+
+    def _make(self, turn: _Turn) -> tuple[torch.Tensor, Losses]:
+        """Returns the fakes of a turn and, from the same pass, the losses of decoding."""
+        if turn.made:
+            return turn.made
+        batch = turn.batch
+        if turn.noise is None:
+            with self.fabric.autocast():
+                return self.modules[GENERATOR](turn.prior, batch.label).float(), {}
+        code, mean, log_variance = self._encode(batch, turn.noise)
+        with self.fabric.autocast():
+            both = self.modules[GENERATOR](torch.cat([turn.prior, code]), _twice(batch.label)).float()
+        fake, output = both.chunk(2)
+        return fake, self._negative_elbo(batch, output, mean, log_variance)
+
+    def _train_discriminator(self, step: int, progress: float, turns: Sequence[_Turn]) -> Losses:
+        signs = []
+
+        def losses_of(turn: _Turn) -> Losses:
+            with torch.no_grad():
+                fake = self._make(turn)[0].detach()
+            batch = turn.batch
+            real, fake = self._augment(batch.x, turn.given), self._augment(fake, turn.given)
+            real_logits, fake_logits = self._judge(torch.cat([real, fake]), _twice(batch.label)).chunk(2)
+            signs.append(real_logits.detach().sign().mean())
+            losses = {DISCRIMINATOR: self.loss.discriminator(real_logits, fake_logits)}
+            if step % self.parameters.penalty_interval == 0:
+                losses |= self._penalties(real, fake, batch.label)
+            return losses
+
+        losses = self.update(step, turns, losses_of, DISCRIMINATOR)
         if STRENGTH in self.modules:
-            sign = self.fabric.all_reduce(real_logits.detach().sign().mean())
-            self.modules[STRENGTH].follow(sign, given.progress)
+            self.modules[STRENGTH].follow(self.fabric.all_reduce(torch.stack(signs).mean()), progress)
         return losses
 
     def _penalties(self, real: torch.Tensor, fake: torch.Tensor, label: torch.Tensor | None) -> Losses:
@@ -103,32 +151,32 @@ class Adversarial(Family):
                 losses[name] = weight * self.parameters.penalty_interval * penalty
         return losses
 
-    def _train_generator(self, batch: Batch, fake: torch.Tensor, beside: Losses, given: StepInput) -> Losses:
+    def _train_generator(self, step: int, turns: Sequence[_Turn]) -> Losses:
+        def losses_of(turn: _Turn) -> Losses:
+            fake, decoding = self._make(turn)
+            label = turn.batch.label
+            fake_logits = self._judge(self._augment(fake, turn.given), label)
+            real_logits = self._judge(self._augment(turn.batch.x, turn.given), label) if self.loss.paired else None
+            return {GENERATOR: self.loss.generator(fake_logits, real_logits)} | decoding
+
+        # The rarer decoding is, the more it counts, as with the penalties.
+        weights = dict.fromkeys(_DECODING, self.parameters.elbo_weight * self.parameters.elbo_interval)
+        decodes = turns[0].noise is not None
         # Without this the discriminator's own gradients would be computed, and thrown away.
         self.modules[DISCRIMINATOR].requires_grad_(False)
-        fake_logits = self._judge(self._augment(fake, given), batch.label)
-        real_logits = self._judge(self._augment(batch.x, given), batch.label) if self.loss.paired else None
-        own = {GENERATOR: self.loss.generator(fake_logits, real_logits)}
-        # The rarer, the more each counts, as with the penalties.
-        weight = self.parameters.elbo_weight * self.parameters.elbo_interval
-        weighted = {name: weight * loss for name, loss in beside.items()}
-        self.update(given.step, own | weighted, GENERATOR, *([ENCODER] if beside else []))
+        losses = self.update(step, turns, losses_of, GENERATOR, *([ENCODER] if decodes else []), weights=weights)
         self.modules[DISCRIMINATOR].requires_grad_(True)
-        return own | beside
+        return losses
 
-    def _generate(self, batch: Batch, given: StepInput) -> torch.Tensor:
-        with self.fabric.autocast():
-            return self.modules[GENERATOR](given.draws.normal(self.parameters.latent_size), batch.label).float()
-
-    def _encode(self, batch: Batch, given: StepInput) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _encode(self, batch: Batch, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Returns a latent vector of each record, with the mean and the log variance that it was drawn from."""
         with self.fabric.autocast():
             mean, log_variance = (moment.float() for moment in self.modules[ENCODER](batch.x, batch.label))
-        noise = given.draws.normal(self.parameters.latent_size)
         return mean + noise * torch.exp(0.5 * log_variance), mean, log_variance
 
-    def _autoencode(self, batch: Batch, given: StepInput) -> Losses:
-        code, mean, log_variance = self._encode(batch, given)
+    def _autoencode(self, given: StepInput) -> Losses:
+        batch = given.batches[0]
+        code, mean, log_variance = self._encode(batch, given.draws.normal(self.parameters.latent_size))
         with self.fabric.autocast():
             output = self.modules[GENERATOR](code, batch.label).float()
         return self._negative_elbo(batch, output, mean, log_variance)
@@ -136,19 +184,11 @@ class Adversarial(Family):
     def _negative_elbo(
         self, batch: Batch, output: torch.Tensor, mean: torch.Tensor, log_variance: torch.Tensor
     ) -> Losses:
-        return {
-            "reconstruction": self.learning.reconstruction(output, batch.x).mean(),
-            "divergence": divergence_from_prior(mean, log_variance).sum(dim=1).mean(),
-        }
-
-    def _generate_beside(self, batch: Batch, given: StepInput) -> tuple[torch.Tensor, Losses]:
-        """Returns fakes, and the losses of the generator as a decoder, from one pass over both."""
-        code, mean, log_variance = self._encode(batch, given)
-        prior = given.draws.normal(self.parameters.latent_size)
-        both = None if batch.label is None else torch.cat([batch.label, batch.label])
-        with self.fabric.autocast():
-            fake, output = self.modules[GENERATOR](torch.cat([prior, code]), both).float().chunk(2)
-        return fake, self._negative_elbo(batch, output, mean, log_variance)
+        losses = (
+            self.learning.reconstruction(output, batch.x).mean(),
+            divergence_from_prior(mean, log_variance).sum(dim=1).mean(),
+        )
+        return dict(zip(_DECODING, losses, strict=True))
 
     def _judge(self, x: torch.Tensor, label: torch.Tensor | None) -> torch.Tensor:
         with self.fabric.autocast():
@@ -163,3 +203,7 @@ class Adversarial(Family):
             return augmented
         chosen = given.draws.uniform(1) < self.modules[STRENGTH].share
         return torch.where(chosen.view(-1, *[1] * (x.dim() - 1)), augmented, x)
+
+
+def _twice(label: torch.Tensor | None) -> torch.Tensor | None:
+    return None if label is None else torch.cat([label, label])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import TypeVar
 
 import torch
 from lightning_fabric import Fabric
@@ -20,10 +22,14 @@ GENERATOR = "generator"
 Losses = dict[str, torch.Tensor]
 """Scalars by name."""
 
+Part = TypeVar("Part")
+
+_EQUAL: Mapping[str, float] = MappingProxyType({})
+
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """The records of a step that this process works on.
+    """Records that this process works on at a time.
 
     Attributes:
         x: network inputs, (B, ...).
@@ -36,7 +42,7 @@ class Batch:
 
 @dataclasses.dataclass(frozen=True)
 class StepInput:
-    """What a step is given.
+    """What a step is given, or a part of it.
 
     Attributes:
         step: its number, from 0.
@@ -95,8 +101,12 @@ class Family(ABC):
         """Makes the optimisers of `modules`."""
 
     @abstractmethod
-    def train_step(self, given: StepInput) -> Losses:
+    def train_step(self, parts: Sequence[StepInput]) -> Losses:
         """Updates the networks once and returns the losses before the update.
+
+        Args:
+            parts: of what the step is given, of the same size; what they say together is the same for any number of
+                parts, but for what a network makes of its batch as a whole.
 
         Raises:
             Diverged: a loss or a gradient is not finite; nothing was updated with it.
@@ -116,16 +126,38 @@ class Family(ABC):
             for group in optimizer.param_groups:
                 group["lr"] = factor * group.setdefault("initial_lr", group["lr"])
 
-    def update(self, step: int, losses: Losses, *optimizers: str) -> None:
-        """Minimises the sum of losses over the parameters of some optimisers, on all devices alike.
+    def update(
+        self,
+        step: int,
+        parts: Sequence[Part],
+        losses_of: Callable[[Part], Losses],
+        *optimizers: str,
+        weights: Mapping[str, float] = _EQUAL,
+    ) -> Losses:
+        """Minimises the weighted sum of losses over the parameters of some optimisers, on all devices alike.
+
+        Args:
+            step: its number.
+            parts: of a batch; their gradients are added up, so that the memory of one serves all.
+            losses_of: returns the losses of a part, means over its records.
+            optimizers: names of those that take a step.
+            weights: of losses by name, 1 where there is none; a loss of weight 0 is only told of.
+
+        Returns:
+            The losses, means over the parts.
 
         Raises:
             Diverged: a loss or a gradient is not finite.
         """
-        require_finite(step, {f"loss of {name}": loss for name, loss in losses.items()})
         for name in optimizers:
             self.optimizers[name].zero_grad(set_to_none=True)
-        sum(losses.values()).backward()
+        found = []
+        for part in parts:
+            losses = losses_of(part)
+            require_finite(step, {f"loss of {name}": loss for name, loss in losses.items()})
+            weighted = [(weights.get(name, 1.0), loss) for name, loss in losses.items()]
+            (sum(weight * loss for weight, loss in weighted if weight) / len(parts)).backward()
+            found.append({name: loss.detach() for name, loss in losses.items()})
         gradients = {f"gradient of {name}": p.grad for name, p in self._parameters(optimizers) if p.grad is not None}
         if self.fabric.world_size > 1:
             for gradient in gradients.values():
@@ -133,6 +165,7 @@ class Family(ABC):
         require_finite(step, gradients)
         for name in optimizers:
             self.optimizers[name].step()
+        return {name: torch.stack([losses[name] for losses in found]).mean() for name in found[0]}
 
     def _parameters(self, optimizers: Iterable[str]) -> Iterator[tuple[str, nn.Parameter]]:
         groups = [group for name in optimizers for group in self.optimizers[name].param_groups]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import nn
@@ -61,12 +61,17 @@ class Variational(Family):
             if all(module in self.modules for module in modules)
         }
 
-    def train_step(self, given: StepInput) -> Losses:
-        self.follow_schedule(given.progress)
-        (batch,) = given.batches
+    def train_step(self, parts: Sequence[StepInput]) -> Losses:
+        step, progress = parts[0].step, parts[0].progress
+        self.follow_schedule(progress)
         learned: Losses = {}
-        if CLASSIFIER in self.modules and given.progress < _CLASSIFIER_LEARNS:
-            learned = self._classify(batch, given.step)
+        if CLASSIFIER in self.modules and progress < _CLASSIFIER_LEARNS:
+            learned = self.update(step, parts, self._classify, CLASSIFIER)
+        weights = {"reconstruction": 0.0, "divergence": 0.0, "features": self._feature_weight(parts[0])}
+        return self.update(step, parts, self._reconstruct, _BOTH, weights=weights) | learned
+
+    def _reconstruct(self, given: StepInput) -> Losses:
+        (batch,) = given.batches
         noise = given.draws.normal(self.parameters.latent_size)
         with self.fabric.autocast():
             mean, log_variance = (moment.float() for moment in self.modules[ENCODER](batch.x, batch.label))
@@ -74,13 +79,14 @@ class Variational(Family):
         reconstruction = self.learning.reconstruction(output, batch.x)
         divergence = divergence_from_prior(mean, log_variance)
         loss = negative_elbo(reconstruction, divergence, self.parameters.beta, self.parameters.free_bits)
-        losses = {"elbo": loss}
+        losses = {
+            "elbo": loss,
+            "reconstruction": reconstruction.mean(),
+            "divergence": divergence.sum(dim=1).mean(),
+        }
         if CLASSIFIER in self.modules:
-            learned["features"] = self._feature_distance(output, batch.x)
-            losses["features"] = self.parameters.feature_weight * batch.x[0].numel() * learned["features"]
-        self.update(given.step, losses, _BOTH)
-        parts = {"reconstruction": reconstruction.mean(), "divergence": divergence.sum(dim=1).mean()}
-        return {"elbo": loss} | parts | learned
+            losses["features"] = self._feature_distance(output, batch.x)
+        return losses
 
     @torch.no_grad()
     def settle(self, batches: Iterable[Batch], seed: int) -> None:
@@ -94,11 +100,13 @@ class Variational(Family):
     def sampler(self, generator: nn.Module) -> nn.Module:
         return PriorGenerator(self.modules[PRIOR], generator) if PRIOR in self.modules else generator
 
-    def _classify(self, batch: Batch, step: int) -> Losses:
-        """Takes the classifier a step further."""
-        losses = {CLASSIFIER: F.cross_entropy(self.modules[CLASSIFIER](batch.x), batch.label)}
-        self.update(step, losses, CLASSIFIER)
-        return losses
+    def _classify(self, given: StepInput) -> Losses:
+        (batch,) = given.batches
+        return {CLASSIFIER: F.cross_entropy(self.modules[CLASSIFIER](batch.x), batch.label)}
+
+    def _feature_weight(self, given: StepInput) -> float:
+        """Returns the weight of a record: that of one of its numbers, as many times as it has any."""
+        return self.parameters.feature_weight * given.batches[0].x[0].numel()
 
     def _feature_distance(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         classifier = self.modules[CLASSIFIER]

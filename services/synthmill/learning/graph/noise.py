@@ -38,8 +38,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from synthmill.learning.graph import squares
 from synthmill.learning.graph.builder import GraphBuilder
+from synthmill.runtime import squares
 
 SCHEME = "squares32-spread-boxmuller-v2"
 

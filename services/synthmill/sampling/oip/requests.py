@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from google.protobuf import json_format
 
-from synthmill.learning.graph.squares import INDEX_LIMIT
 from synthmill.oip.v1 import inference_service_pb2 as pb
 from synthmill.runtime.errors import InvalidField
+from synthmill.runtime.squares import INDEX_LIMIT
 from synthmill.sampling.convert import MAX_INDICES, to_plan, to_range, to_truncation
 from synthmill.sampling.oip.inputs import read_inputs
 from synthmill.sampling.oip.parameters import Parameters, to_flag, to_integer, to_number, to_placement, to_text
