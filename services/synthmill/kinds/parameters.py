@@ -57,7 +57,10 @@ def allowed(field: dataclasses.Field) -> str:
         return "one of " + ", ".join(map(str, meta["choices"]))
     if isinstance(field.default, bool):
         return "true or false"
-    parts = [{"int": "an integer", "float": "a finite number", "str": "text"}[type(field.default).__name__]]
+    if isinstance(field.default, tuple):
+        parts = ["one number or two, the lower first,"]
+    else:
+        parts = [{"int": "an integer", "float": "a finite number", "str": "text"}[type(field.default).__name__]]
     if meta["above"] is not None:
         parts.append(f"above {meta['above']}")
     if meta["minimum"] is not None:
@@ -77,6 +80,8 @@ def _convert(field: dataclasses.Field, value: Any, path: str) -> Any:
             value = _to_int(value)
         elif wanted is float:
             value = _to_float(value)
+        elif wanted is tuple:
+            value = _to_span(value, type(field.default[0]))
         elif not isinstance(value, str):
             raise ValueError
     except (ValueError, TypeError, OverflowError):
@@ -84,11 +89,12 @@ def _convert(field: dataclasses.Field, value: Any, path: str) -> Any:
     meta = field.metadata
     if meta["choices"] is not None and value not in meta["choices"]:
         raise refusal
-    if meta["above"] is not None and not value > meta["above"]:
+    low, high = value if wanted is tuple else (value, value)
+    if meta["above"] is not None and not low > meta["above"]:
         raise refusal
-    if meta["minimum"] is not None and not value >= meta["minimum"]:
+    if meta["minimum"] is not None and not low >= meta["minimum"]:
         raise refusal
-    if meta["maximum"] is not None and not value <= meta["maximum"]:
+    if meta["maximum"] is not None and not high <= meta["maximum"]:
         raise refusal
     return value
 
@@ -109,6 +115,15 @@ def _to_int(value: Any) -> int:
             raise ValueError
         return int(value)
     return int(value)
+
+
+def _to_span(value: Any, of: type) -> tuple[Any, Any]:
+    bounds = value if isinstance(value, list | tuple) else (value, value)
+    convert = _to_int if of is int else _to_float
+    low, high = (convert(bound) for bound in bounds)
+    if low > high:
+        raise ValueError
+    return low, high
 
 
 def _to_float(value: Any) -> float:

@@ -25,6 +25,7 @@ class ImageKind(Kind):
     name = "image"
     import_parameters = ImageImport
     learning_module = "synthmill.kinds.image.learning"
+    augmentation_module = "synthmill.kinds.image.augmentation.side"
     hyper_parameters = FAMILIES
     near_duplicate_bits = fingerprint.NEAR_DUPLICATE_BITS
 
@@ -57,6 +58,16 @@ class ImageKind(Kind):
 
     def to_files(self, record: Columns, schema: Schema) -> dict[str, bytes]:
         return {"png": codec.to_png(record[codec.COLUMN])}
+
+    def read_file(self, data: bytes) -> Columns:
+        # Only what augments needs the libraries that this one loads.
+        from synthmill.kinds.image.encoded import read_encoded
+
+        return {codec.COLUMN: read_encoded(data)}
+
+    def schema_of(self, record: Columns) -> Schema:
+        height, width, channels = record[codec.COLUMN].shape
+        return {"height": height, "width": width, "channels": channels}
 
     def picture(self, batch: Columns, schema: Schema, captions: Sequence[str], columns: int) -> bytes:
         return picture(batch[codec.COLUMN], captions, columns)

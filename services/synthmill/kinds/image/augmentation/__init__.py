@@ -1,0 +1,1 @@
+"""Data-based generation of images: policies of operations that move image, boxes, mask and keypoints together."""

@@ -1,0 +1,1 @@
+"""Augmentation policies: programmes of operations, as data, for any kind."""

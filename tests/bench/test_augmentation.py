@@ -1,0 +1,116 @@
+"""Our augmentation beside Albumentations, Kornia and plain PyTorch: one policy, one thread each, in turns.
+
+The libraries live in an environment of their own, which `SYNTHMILL_AUGMENTING_PYTHON` names:
+
+    python -m venv augmenting && augmenting/bin/pip install albumentations==2.0.8 opencv-python-headless kornia torch
+    SYNTHMILL_AUGMENTING_PYTHON=augmenting/bin/python pytest -m slow -s tests/bench/test_augmentation.py
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from synthmill.cli.output import table
+from synthmill.kinds.image.augmentation.engine import Augmenter
+from synthmill.kinds.image.augmentation.example import Example
+from synthmill.kinds.image.augmentation.policy import image_policy
+
+VARIABLE = "SYNTHMILL_AUGMENTING_PYTHON"
+PYTHON = os.environ.get(VARIABLE, "")
+SECONDS = float(os.environ.get("SYNTHMILL_BENCH_SECONDS", "2"))
+ROUNDS = int(os.environ.get("SYNTHMILL_BENCH_ROUNDS", "5"))
+SCRIPT = Path(__file__).parent / "peers" / "augmenting.py"
+OURS = "synthmill"
+PEERS = ("albumentations", "kornia", "torch")
+SIDE, SHOWN, WAVES = 224, 8, 12
+# What lies outside the picture is nobody's to know.
+EDGE = 24
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+
+@pytest.mark.skipif(not PYTHON, reason=f"{VARIABLE} names no python that has albumentations, kornia and torch")
+@pytest.mark.parametrize(("side", "least"), [(32, 10.0), (128, 1.8), (224, 1.8)])
+def test_faster_than_albumentations(capsys, side, least):
+    rates = {name: [] for name in (OURS, *PEERS)}
+    for _ in range(ROUNDS):
+        for name, found in rates.items():
+            found.append(images_per_second(name, side))
+    ratios = {
+        name: statistics.median(ours / theirs for ours, theirs in zip(rates[OURS], found, strict=True))
+        for name, found in rates.items()
+    }
+    rows = [[name, f"{statistics.median(found):,.0f}", f"{ratios[name]:.2f}"] for name, found in rates.items()]
+    with capsys.disabled():
+        print(f"\n{table([f'{side} PIXELS', 'IMAGES/S', 'OURS BY THEIRS'], rows)}")
+    assert ratios["albumentations"] >= least
+
+
+def images_per_second(name: str, side: int) -> float:
+    """Runs a library in its own environment, with one thread."""
+    python = sys.executable if name == OURS else PYTHON
+    command = [python, str(SCRIPT), name, str(side), str(SECONDS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    return float(done.stdout.split()[-1])
+
+
+@pytest.mark.skipif(not PYTHON, reason=f"{VARIABLE} names no python that has albumentations")
+def test_one_resampling_is_nearer_to_the_truth_than_one_for_each_step(tmp_path, capsys):
+    found = {OURS: [], "albumentations": []}
+    for seed in range(SHOWN):
+        rng = np.random.default_rng(seed)
+        waves = rng.normal(0, 0.2, (WAVES, 2)), rng.uniform(0, 2 * np.pi, (WAVES, 3))
+        image = look(waves, *np.meshgrid(np.arange(SIDE) + 0.5, np.arange(SIDE) + 0.5))
+        degrees, factor = rng.uniform(-15, 15), rng.uniform(0.9, 1.1)
+        crop = {"op": "random_resized_crop", "area": 0.5, "aspect": 1}
+        steps = [{"op": "rotate", "degrees": degrees}, {"op": "scale", "factor": factor}, crop]
+        augmenter, example = Augmenter(image_policy({"steps": steps, "border": "reflect"})), Example(image)
+        window = augmenter.trace([example], [0], seed)[0][2].values
+        results = {
+            OURS: augmenter.augment([example], [0], seed)[0].image,
+            "albumentations": albumentations(tmp_path, image, degrees, factor, window),
+        }
+        truth = look(waves, *source_of_each_pixel(degrees, factor, window))
+        for name, result in results.items():
+            found[name].append(psnr(result[EDGE:-EDGE, EDGE:-EDGE], truth[EDGE:-EDGE, EDGE:-EDGE]))
+    rows = [[name, f"{np.mean(values):.1f} dB", f"{np.min(values):.1f} dB"] for name, values in found.items()]
+    with capsys.disabled():
+        print(f"\n{table(['ROTATE, SCALE, CROP', 'PSNR', 'LOWEST'], rows)}")
+    assert np.mean(found[OURS]) > np.mean(found["albumentations"]) + 1
+
+
+def look(waves: tuple[np.ndarray, np.ndarray], x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Returns a picture that is known everywhere, a sum of waves, at some places, uint8 (height, width, 3)."""
+    frequencies, phases = waves
+    angles = frequencies[:, 0, None, None] * x + frequencies[:, 1, None, None] * y
+    levels = np.sin(angles[..., None] + phases[:, None, None]).mean(axis=0)
+    return np.rint((levels * 1.5).clip(-1, 1) * 127.5 + 127.5).astype(np.uint8)
+
+
+def source_of_each_pixel(degrees: float, factor: float, window: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns x and y in the first picture of what the last one shows, in float64."""
+    x, y = np.meshgrid(np.arange(SIDE) + 0.5, np.arange(SIDE) + 0.5)
+    x, y = x / SIDE * window["width"] + window["left"], y / SIDE * window["height"] + window["top"]
+    x, y = (x - SIDE / 2) / factor, (y - SIDE / 2) / factor
+    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return cosine * x - sine * y + SIDE / 2, sine * x + cosine * y + SIDE / 2
+
+
+def albumentations(folder: Path, image: np.ndarray, degrees: float, factor: float, window: dict) -> np.ndarray:
+    """Returns what Albumentations makes of an image."""
+    np.save(folder / "image.npy", image)
+    box = [window["left"], window["top"], window["left"] + window["width"], window["top"] + window["height"]]
+    arguments = map(str, (folder / "image.npy", folder / "result.npy", degrees, factor, *map(int, box)))
+    subprocess.run([PYTHON, str(SCRIPT.with_name("resampling.py")), *arguments], check=True, timeout=300)
+    return np.load(folder / "result.npy")
+
+
+def psnr(image: np.ndarray, truth: np.ndarray) -> float:
+    return 20 * np.log10(255 / np.sqrt(((image.astype(float) - truth) ** 2).mean()))
