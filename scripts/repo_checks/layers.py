@@ -41,6 +41,8 @@ STARTS_WITHOUT = {
     "synthmill.cli.main": _BACKEND,
 }
 
+_SHARED_BY_KINDS = ("policies",)
+
 
 def layering(files: Files) -> Iterator[Finding]:
     """Imports that go up, or sideways from service to service."""
@@ -88,4 +90,4 @@ def start_up(files: Files) -> Iterator[Finding]:
 
 def _is_kind(path: str) -> bool:
     parts = path.split("/")
-    return parts[:3] == ["services", "synthmill", "kinds"] and len(parts) > 4
+    return parts[:3] == ["services", "synthmill", "kinds"] and len(parts) > 4 and parts[3] not in _SHARED_BY_KINDS

@@ -15,6 +15,8 @@ REFUSED = {
     *("albumentations", "albucore", "synthcity", "ydata-synthetic"),
     *("torchvision", "torchaudio"),
 }
+# Programs that run in environments of others, to be measured beside our own.
+MEASURED_AGAINST = "tests/bench/peers/"
 # What the default install, the client, must do without.
 HEAVY = {"torch", "lightning-fabric", "onnx", "onnxruntime", "onnxruntime-gpu", "sqlalchemy"}
 
@@ -31,6 +33,8 @@ def refused_dependencies(files: Files) -> Iterator[Finding]:
         if name in REFUSED:
             yield Finding(path, number, f"refused dependency: {name}")
     for path, tree in files.python.items():
+        if path.startswith(MEASURED_AGAINST):
+            continue
         for found in imports_of(tree):
             name = _normalise(found.module.split(".")[0])
             if name in REFUSED:

@@ -91,3 +91,13 @@ def test_empty_targets_stay_empty():
     moved = apply(Example(noise(20, 40), boxes=none, keypoints=none[:, :2]), {"op": "rotate"}, {"op": "elastic"})
     assert moved.boxes.shape == (0, 4)
     assert moved.keypoints.shape == (0, 2)
+
+
+def test_what_one_move_has_cut_off_the_next_does_not_bring_back():
+    record = Example(np.full((40, 40, 1), 99, np.uint8), boxes=np.array([[2, 2, 12, 12], [25, 5, 35, 15]], np.float32))
+    there, back = {"op": "translate", "x": -0.5, "y": 0}, {"op": "translate", "x": 0.5, "y": 0}
+    # Without anything between them, the two moves are one, and leave all as it was.
+    assert np.array_equal(apply(record, there, back).boxes, record.boxes)
+    moved = apply(record, there, {"op": "salt_and_pepper", "share": 0.1}, back)
+    assert np.array_equal(moved.boxes, record.boxes[1:])
+    assert not moved.image[:, :20].any()

@@ -217,7 +217,7 @@ class _Plan:
         # What is not yet a step: maps of places and of colours, and the size before.
         self._matrix, self._moved = np.tile(np.eye(3), (count, 1, 1)), np.zeros(count, bool)
         # Where something may have been moved out of the picture.
-        self._placed = np.zeros(count, bool)
+        self._shown = np.zeros(count, bool)
         self._colour, self._mixed = np.tile(np.eye(4), (count, 1, 1)), np.zeros(count, bool)
         self._before = size.copy()
 
@@ -231,10 +231,7 @@ class _Plan:
 
     def move(self, node: Apply, rows: np.ndarray, operation: Geometry, drawn: Drawn) -> None:
         """Adds a map of places."""
-        if operation.adds_border:
-            self.flush(rows)
-            for row in rows[self._placed[rows]].tolist():
-                self.steps[row].append(Cut())
+        self.flush(rows[operation.adds_border(node.parameters, self.size[rows])])
         before = self.size[rows]
         placement = operation.place(node.parameters, drawn, before)
         matrix = placement.matrix @ self._matrix[rows]
@@ -246,7 +243,7 @@ class _Plan:
                 self.errors[rows[position]] = InvalidField(node.path, f"one multiplied by {area[position]:g}", allowed)
             matrix[extreme] = np.eye(3)
         self._matrix[rows] = matrix
-        self._moved[rows] = self._placed[rows] = True
+        self._moved[rows] = True
         if placement.size is not before:
             self._resize(node, rows, np.broadcast_to(placement.size, before.shape))
 
@@ -270,7 +267,7 @@ class _Plan:
             [(height, width) for height, width in self.size[rows].astype(int).tolist()],
         )
         self._forget_moves(rows)
-        self._placed[rows] = True
+        self._cut(rows)
         self.add(Distort, node, rows, operation, drawn, seeds, matrices, sizes)
 
     def add(
@@ -301,6 +298,7 @@ class _Plan:
             stays = (np.abs(matrix - np.eye(3)).max(axis=(1, 2)) < _SAME) & (size == self._before[moved]).all(axis=1)
             moves = moved[~stays]
             views = make_views(matrix[~stays], size[~stays])
+            self._cut(moves)
             for row, view, own in zip(moves.tolist(), views, matrix[~stays], strict=True):
                 self.steps[row].append(Move(view, own))
             self._forget_moves(moved)
@@ -312,6 +310,12 @@ class _Plan:
             for row, own in zip(mixed[changes].tolist(), levels, strict=True):
                 self.steps[row].append(Mix(own))
             self._colour[mixed], self._mixed[mixed] = np.eye(4), False
+
+    def _cut(self, rows: np.ndarray) -> None:
+        """Ends what targets were by what was cut off, where a picture is about to be moved again."""
+        for row in rows[self._shown[rows]].tolist():
+            self.steps[row].append(Cut())
+        self._shown[rows] = True
 
     def _forget_moves(self, rows: np.ndarray) -> None:
         self._matrix[rows], self._moved[rows] = np.eye(3), False

@@ -19,6 +19,8 @@ BORDERS = {
 """What lies outside an image, by name."""
 
 _TOP_LEVELS = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65_535}
+# OpenCV's numbers for what is not turned around: rows, columns.
+_FLIPS = {(True, False): 1, (False, True): 0, (False, False): -1}
 # Maps are composed of a few products of float64: what is meant to be a whole number is one to within this.
 _WHOLE = 1e-7
 # OpenCV resamples four channels with vector instructions and three without: worth two copies above this many pixels.
@@ -138,22 +140,25 @@ def _warp(
 
 def _move(image: np.ndarray, view: View) -> np.ndarray | None:
     """Returns an exact view by copying; None if it shows what lies outside."""
-    inverse = view.inverse.astype(int)
+    inverse, axes = view.inverse.astype(int), image.ndim
     if not inverse[0, 0]:
-        image = image.transpose(1, 0, *range(2, image.ndim))
-        inverse = inverse[[1, 0, 2]]
-    rows = _along(inverse[1, 1], inverse[1, 2], view.size[0], image.shape[0])
-    columns = _along(inverse[0, 0], inverse[0, 2], view.size[1], image.shape[1])
-    return None if rows is None or columns is None else np.ascontiguousarray(image[rows, columns])
+        # OpenCV works block by block, NumPy number by number: twenty times as long.
+        image, inverse = cv2.transpose(image), inverse[[1, 0, 2]]
+    down, right = inverse[1, 1], inverse[0, 0]
+    rows = _along(down, inverse[1, 2], view.size[0], image.shape[0])
+    columns = _along(right, inverse[0, 2], view.size[1], image.shape[1])
+    if rows is None or columns is None:
+        return None
+    window = image[rows, columns]
+    moved = window.copy() if down > 0 and right > 0 else cv2.flip(window, _FLIPS[down > 0, right > 0])
+    return moved if moved.ndim == axes else moved[:, :, None]
 
 
 def _along(step: int, start: int, count: int, length: int) -> slice | None:
-    """Returns the positions start, start + step, ..., as many as counted; None if one lies outside."""
+    """Returns where the positions start, start + step, ... lie, as many as counted; None if one lies outside."""
     last = start + step * (count - 1)
-    if not (0 <= start < length and 0 <= last < length):
-        return None
-    stop = last + step
-    return slice(start, stop if stop >= 0 else None, step)
+    low, high = min(start, last), max(start, last)
+    return slice(low, high + 1) if low >= 0 and high < length else None
 
 
 def _shrink(image: np.ndarray, inverse: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:

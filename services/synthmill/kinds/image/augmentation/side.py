@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from synthmill.kinds.base import Augmentation
+from synthmill.kinds.augmentation import Augmentation
 from synthmill.kinds.image.augmentation.engine import Augmenter
 from synthmill.kinds.image.augmentation.example import Example
 from synthmill.kinds.image.augmentation.gallery import draw_grid

@@ -28,6 +28,11 @@ class Points:
     boxes: int
     outline: int
 
+    @property
+    def outlines(self) -> np.ndarray:
+        """The points of the boxes, a view (boxes, outline, 2)."""
+        return self.xy[: self.boxes * self.outline].reshape(self.boxes, self.outline, 2)
+
 
 def to_points(example: Example, *, bends: bool) -> Points:
     """Returns the points of an example.
@@ -61,22 +66,44 @@ def from_points(
         min_visible: that share, in [0, 1].
     """
     limits = np.array([size[1], size[0]], np.float64)
-    count = points.boxes * points.outline
     changed: dict[str, np.ndarray | None] = {}
     if example.boxes is not None:
-        outlines = points.xy[:count].reshape(points.boxes, points.outline, 2)
-        whole = np.stack([outlines.min(axis=1), outlines.max(axis=1)], axis=1)
-        cut = whole.clip(0, limits)
-        areas, left = (np.prod(boxes[:, 1] - boxes[:, 0], axis=1) for boxes in (whole, cut))
-        rounded = cut.astype(np.float32)
-        # What is left may be so narrow that rounding leaves nothing of it.
-        stays = (rounded[:, 0] < rounded[:, 1]).all(axis=1) & (left >= min_visible * (1 - _AREA_ROUNDING) * areas)
-        changed["boxes"] = rounded[stays].reshape(-1, 4)
+        boxes, stays = _cut(points.outlines, limits, min_visible)
+        changed["boxes"] = boxes[stays].reshape(-1, 4)
         changed["box_labels"] = None if example.box_labels is None else example.box_labels[stays]
     if example.keypoints is not None:
-        moved = points.xy[count:]
+        moved = points.xy[points.boxes * points.outline :]
         inside = moved.clip(0, limits)
         stays = (np.abs(moved - inside) <= _POINT_ROUNDING).all(axis=1)
         changed["keypoints"] = inside[stays].astype(np.float32)
         changed["keypoint_labels"] = None if example.keypoint_labels is None else example.keypoint_labels[stays]
     return changed
+
+
+def keep_outlines(points: Points, before: Points, size: tuple[int, int], min_visible: float) -> None:
+    """Gives the boxes that lie wholly in a picture the outlines that they had before they were made of `from_points`.
+
+    A box around a turned box is larger than it, and larger again each time.
+
+    Args:
+        points: made of what `from_points` returned; changed.
+        before: what it was given.
+        size: as it was given.
+        min_visible: as it was given.
+    """
+    limits = np.array([size[1], size[0]], np.float64)
+    _, stays = _cut(before.outlines, limits, min_visible)
+    outlines = before.outlines[stays]
+    inside = (np.abs(outlines - outlines.clip(0, limits)) <= _POINT_ROUNDING).all(axis=(1, 2))
+    points.outlines[inside] = outlines[inside]
+
+
+def _cut(outlines: np.ndarray, limits: np.ndarray, min_visible: float) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what bounds each outline in the picture, float32 (boxes, 2, 2), and whether it stays, bool (boxes,)."""
+    whole = np.stack([outlines.min(axis=1), outlines.max(axis=1)], axis=1)
+    cut = whole.clip(0, limits)
+    areas, left = (np.prod(boxes[:, 1] - boxes[:, 0], axis=1) for boxes in (whole, cut))
+    rounded = cut.astype(np.float32)
+    # What is left may be so narrow that rounding leaves nothing of it.
+    stays = (rounded[:, 0] < rounded[:, 1]).all(axis=1) & (left >= min_visible * (1 - _AREA_ROUNDING) * areas)
+    return rounded, stays

@@ -93,11 +93,13 @@ class Move:
 
 @dataclasses.dataclass(slots=True, eq=False)
 class Cut:
-    """Leaves of boxes and keypoints what is in the picture, before a border is added to it."""
+    """Leaves of boxes and keypoints what is in the picture, as the picture itself does, before it is moved again."""
 
     def __call__(self, work: Work) -> None:
         if work.points is not None:
+            before, size = work.points, work.image.shape[:2]
             work.go_on_from(work.result())
+            targets.keep_outlines(work.points, before, size, work.min_visible)
 
 
 @dataclasses.dataclass(slots=True, eq=False)

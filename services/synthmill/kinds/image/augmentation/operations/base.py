@@ -76,18 +76,17 @@ class Placement:
 
 
 class Geometry(Operation):
-    """Moves pixels by a projective map; however many follow each other, pixels are resampled once.
-
-    Attributes:
-        adds_border: what it shows around the picture is the border, whatever maps before it have left out.
-    """
+    """Moves pixels by a projective map; however many follow each other, pixels are resampled once."""
 
     group = "geometry"
-    adds_border: ClassVar[bool] = False
 
     @abstractmethod
     def place(self, given: Any, drawn: Drawn, size: np.ndarray) -> Placement:
         """Returns the maps of some images of the sizes (n, 2)."""
+
+    def adds_border(self, given: Any, size: np.ndarray) -> np.ndarray:
+        """Returns to which images of the sizes (n, 2) it adds a border, whatever lies there before, bool (n,)."""
+        return np.zeros(len(size), bool)
 
 
 class Colour(Operation):

@@ -8,7 +8,7 @@ import numpy as np
 
 from synthmill.kinds.base import parameter
 from synthmill.kinds.image.augmentation.operations.base import Drawn, Paint, Values
-from synthmill.kinds.image.augmentation.resampling import level
+from synthmill.kinds.image.augmentation.resampling import level, top_level
 
 _MOST_SQUARES = 16
 
@@ -51,7 +51,7 @@ class Erase(Paint):
         changed = image.copy()
         hidden = changed[top : top + height, left : left + width]
         if given.fill == "noise":
-            hidden[:] = generator.integers(0, np.iinfo(image.dtype).max, hidden.shape, image.dtype, endpoint=True)
+            hidden[:] = generator.integers(0, top_level(image.dtype), hidden.shape, image.dtype, endpoint=True)
         else:
             hidden[:] = np.rint(image.mean(axis=(0, 1))) if given.fill == "mean" else 0
         return changed

@@ -184,7 +184,6 @@ class Crop(Geometry):
 
     name = "crop"
     parameters = SizeParameters
-    adds_border = True
     extra_draws = 2
 
     def draw(self, given: SizeParameters, chances: np.ndarray, size: np.ndarray) -> Drawn:
@@ -196,17 +195,22 @@ class Crop(Geometry):
     def place(self, given: SizeParameters, drawn: Drawn, size: np.ndarray) -> Placement:
         return Placement(matrices.translation(-drawn["left"], -drawn["top"]), _sizes(given, len(size)))
 
+    def adds_border(self, given: SizeParameters, size: np.ndarray) -> np.ndarray:
+        return (size < (given.height, given.width)).any(axis=1)
+
 
 class CentreCrop(Geometry):
     """Cuts a window of a fixed size out of the middle."""
 
     name = "centre_crop"
     parameters = SizeParameters
-    adds_border = True
 
     def place(self, given: SizeParameters, drawn: Drawn, size: np.ndarray) -> Placement:
         top, left = np.floor((size - (given.height, given.width)) / 2).T
         return Placement(matrices.translation(-left, -top), _sizes(given, len(size)))
+
+    def adds_border(self, given: SizeParameters, size: np.ndarray) -> np.ndarray:
+        return (size < (given.height, given.width)).any(axis=1)
 
 
 class Resize(Geometry):
@@ -225,13 +229,15 @@ class Letterbox(Geometry):
 
     name = "letterbox"
     parameters = SizeParameters
-    adds_border = True
 
     def place(self, given: SizeParameters, drawn: Drawn, size: np.ndarray) -> Placement:
         wanted = _sizes(given, len(size))
         factor = (wanted / size).min(axis=1)
         y, x = ((wanted - size * factor[:, None]) / 2).T
         return Placement(matrices.translation(x, y) @ matrices.linear(factor, 0, 0, factor), wanted)
+
+    def adds_border(self, given: Any, size: np.ndarray) -> np.ndarray:
+        return np.ones(len(size), bool)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -288,11 +294,13 @@ class Pad(Geometry):
 
     name = "pad"
     parameters = PadParameters
-    adds_border = True
 
     def place(self, given: PadParameters, drawn: Drawn, size: np.ndarray) -> Placement:
         more = np.stack([drawn["top"] + drawn["bottom"], drawn["left"] + drawn["right"]], axis=1)
         return Placement(matrices.translation(drawn["left"], drawn["top"]), size + more)
+
+    def adds_border(self, given: Any, size: np.ndarray) -> np.ndarray:
+        return np.ones(len(size), bool)
 
 
 def _sizes(given: SizeParameters, count: int) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 
 from synthmill.kinds.base import parameter
 from synthmill.kinds.image.augmentation.operations.base import Paint, Values
+from synthmill.kinds.image.augmentation.resampling import top_level
 
 # Equally likely values that stand for a normal distribution: as many as two random bytes can choose from.
 _QUANTILES = 1 << 16
@@ -38,7 +39,7 @@ class GaussianNoise(Paint):
 
     def paint(self, image: np.ndarray, given: Any, values: Values, generator: np.random.Generator) -> np.ndarray:
         chances = np.frombuffer(generator.bytes(2 * image.size), "<u2").reshape(image.shape)
-        scale = np.float32(values["deviation"] * np.iinfo(image.dtype).max)
+        scale = np.float32(values["deviation"] * top_level(image.dtype))
         # Several times as fast as to draw from the distribution, and no coarser than levels are.
         noise = (_normal_quantiles() * scale).take(chances)
         return cv2.add(image, noise, dtype=_depth(image)).reshape(image.shape)
@@ -63,7 +64,7 @@ class ShotNoise(Paint):
     parameters = ShotNoiseParameters
 
     def paint(self, image: np.ndarray, given: Any, values: Values, generator: np.random.Generator) -> np.ndarray:
-        top, strength = np.iinfo(image.dtype).max, values["strength"]
+        top, strength = top_level(image.dtype), values["strength"]
         # Less than this is far below a level, and would be more photons than an integer counts.
         if strength < 1e-6:
             return image
@@ -97,7 +98,7 @@ class SaltAndPepper(Paint):
     def paint(self, image: np.ndarray, given: Any, values: Values, generator: np.random.Generator) -> np.ndarray:
         chances, share = generator.random(image.shape[:2], np.float32).ravel(), values["share"]
         places = np.flatnonzero(chances < share)
-        levels = np.where(chances[places] < share / 2, 0, np.iinfo(image.dtype).max)
+        levels = np.where(chances[places] < share / 2, 0, top_level(image.dtype))
         changed = image.copy()
         changed.reshape(-1, image.shape[2])[places] = levels[:, None]
         return changed

@@ -10,6 +10,7 @@ import numpy as np
 
 from synthmill.kinds.base import parameter
 from synthmill.kinds.image.augmentation.operations.base import Paint, Values
+from synthmill.kinds.image.augmentation.resampling import top_level
 
 # Levels of sixteen bits for each one of eight.
 _STEP = 257
@@ -78,7 +79,7 @@ class Clahe(Paint):
 
 
 def _histogram(image: np.ndarray, channel: int) -> np.ndarray:
-    levels = np.iinfo(image.dtype).max + 1
+    levels = top_level(image.dtype) + 1
     return cv2.calcHist([image], [channel], None, [levels], [0, levels]).ravel().astype(np.float64)
 
 
