@@ -66,6 +66,10 @@ protos: $(PROTOS_STAMP) ## Regenerate the Python stubs from protos/
 verify-protos: $(PROTOS_STAMP) ## Fail if the committed stubs are not what protos/ gives
 	@protos/check_drift.sh $(PROTOS_PY)
 
+.PHONY: operations
+operations: $(DEV_STAMP) ## Draw what every operation on images does: docs/operations.md
+	@$(PY) scripts/draw_operations.py docs
+
 .PHONY: lock
 lock: ## Resolve the newest versions and write them to requirements/
 	@scripts/lock.sh requirements/constraints.txt --editable '.[dev]'

@@ -14,7 +14,7 @@ from synthmill.kinds.image.augmentation.side import AUGMENTATION
 from synthmill.kinds.parameters import describe
 
 SIDE = 144
-SHOWN = 6
+SHOWN = 5
 SCALE = 4
 PAGE, FOLDER = "operations.md", "operations"
 # Where the defaults would show nothing of an image as small as this.
