@@ -30,6 +30,12 @@ SCRIPT = Path(__file__).parent / "peers" / "augmenting.py"
 OURS = "synthmill"
 PEERS = ("albumentations", "kornia", "torch")
 SIDE, SHOWN, WAVES = 224, 8, 12
+OPERATIONS = (
+    *("horizontal_flip", "transpose", "rotate", "perspective", "colour_jitter", "gamma", "posterise", "solarise"),
+    *("equalise", "autocontrast", "clahe", "gaussian_blur", "motion_blur", "defocus_blur", "sharpen"),
+    *("gaussian_noise", "shot_noise", "salt_and_pepper", "jpeg", "downscale", "elastic", "grid_distortion", "optical"),
+    "erase",
+)
 # What lies outside the picture is nobody's to know.
 EDGE = 24
 
@@ -53,10 +59,21 @@ def test_faster_than_albumentations(capsys, side, least):
     assert ratios["albumentations"] >= least
 
 
-def images_per_second(name: str, side: int) -> float:
+@pytest.mark.skipif(not PYTHON, reason=f"{VARIABLE} names no python that has albumentations")
+def test_single_operations(capsys):
+    rows = []
+    for operation in OPERATIONS:
+        rates = {name: images_per_second(name, SIDE, operation) for name in (OURS, "albumentations")}
+        ratio = rates[OURS] / rates["albumentations"]
+        rows.append([operation, *(f"{rate:,.0f}" for rate in rates.values()), f"{ratio:.2f}"])
+    with capsys.disabled():
+        print(f"\n{table([f'{SIDE} PIXELS', OURS, 'albumentations', 'RATIO'], rows)}")
+
+
+def images_per_second(name: str, side: int, *operation: str) -> float:
     """Runs a library in its own environment, with one thread."""
     python = sys.executable if name == OURS else PYTHON
-    command = [python, str(SCRIPT), name, str(side), str(SECONDS)]
+    command = [python, str(SCRIPT), name, str(side), str(SECONDS), *operation]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     return float(done.stdout.split()[-1])
 

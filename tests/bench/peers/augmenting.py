@@ -1,7 +1,8 @@
-"""How many images a second a library augments with one policy and one thread: LIBRARY SIDE SECONDS.
+"""How many images a second a library augments with one thread: LIBRARY SIDE SECONDS [OPERATION].
 
-The policy: flip, rotate by up to 15 degrees, translate by up to a tenth, scale by up to a tenth, random resized crop,
-colour jitter, erase. Each library does it in the way that is quickest with it. Runs in the environment of the library.
+Without an operation, by one policy: flip, rotate by up to 15 degrees, translate by up to a tenth, scale by up to a
+tenth, random resized crop, colour jitter, erase. Each library does it in the way that is quickest with it. Runs in the
+environment of the library.
 """
 
 from __future__ import annotations
@@ -50,6 +51,55 @@ def synthmill(side: int) -> Run:
     ]
     augmenter = Augmenter(image_policy({"steps": steps}))
     return lambda images: augmenter.augment([Example(image) for image in images], range(len(images)), 0)
+
+
+def operation(name: str) -> Run:
+    """Returns one of our operations, with its defaults."""
+    import cv2
+
+    from synthmill.kinds.image.augmentation.engine import Augmenter
+    from synthmill.kinds.image.augmentation.example import Example
+    from synthmill.kinds.image.augmentation.policy import image_policy
+
+    cv2.setNumThreads(1)
+    augmenter = Augmenter(image_policy({"steps": [{"op": name}]}))
+    return lambda images: augmenter.augment([Example(image) for image in images], range(len(images)), 0)
+
+
+def albumentations_operation(name: str) -> Run:
+    """Returns the operation of Albumentations that does what one of ours does, as far as it does."""
+    import albumentations as library
+    import cv2
+
+    cv2.setNumThreads(1)
+    made = {
+        "horizontal_flip": lambda: library.HorizontalFlip(p=1),
+        "transpose": lambda: library.Transpose(p=1),
+        "rotate": lambda: library.Rotate((-15, 15), p=1),
+        "perspective": lambda: library.Perspective((0.02, 0.1), p=1),
+        "colour_jitter": lambda: library.ColorJitter((0.8, 1.2), (0.8, 1.2), (0.8, 1.2), (-0.05, 0.05), p=1),
+        "gamma": lambda: library.RandomGamma((80, 125), p=1),
+        "posterise": lambda: library.Posterize((4, 7), p=1),
+        "solarise": lambda: library.Solarize((0.5, 1), p=1),
+        "equalise": lambda: library.Equalize(p=1),
+        "autocontrast": lambda: library.AutoContrast(p=1),
+        "clahe": lambda: library.CLAHE((1, 4), p=1),
+        "gaussian_blur": lambda: library.GaussianBlur(sigma_limit=(0.1, 2), blur_limit=0, p=1),
+        "motion_blur": lambda: library.MotionBlur((3, 9), p=1),
+        "defocus_blur": lambda: library.Defocus((1, 4), p=1),
+        "sharpen": lambda: library.Sharpen((0.2, 1), p=1),
+        "gaussian_noise": lambda: library.GaussNoise((0.01, 0.05), p=1),
+        "shot_noise": lambda: library.ShotNoise((0.02, 0.1), p=1),
+        "salt_and_pepper": lambda: library.SaltAndPepper((0.001, 0.02), p=1),
+        "jpeg": lambda: library.ImageCompression(quality_range=(40, 95), p=1),
+        "downscale": lambda: library.Downscale((0.25, 0.67), p=1),
+        "elastic": lambda: library.ElasticTransform(alpha=300, sigma=20, p=1),
+        "grid_distortion": lambda: library.GridDistortion(num_steps=5, distort_limit=(-0.15, 0.15), p=1),
+        "optical": lambda: library.OpticalDistortion((-0.15, 0.15), p=1),
+        "erase": lambda: library.Erasing(fill="random_uniform", p=1),
+    }
+    policy = library.Compose([made[name]()], seed=0)
+    return lambda images: [policy(image=image)["image"] for image in images]
 
 
 def albumentations(side: int) -> Run:
@@ -131,13 +181,14 @@ def torch(side: int) -> Run:
 
 
 LIBRARIES = {function.__name__: function for function in (synthmill, albumentations, kornia, torch)}
+OPERATIONS = {"synthmill": operation, "albumentations": albumentations_operation}
 
 
 def main() -> None:
     """Prints images a second."""
     library, side, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
     images, size = pictures(side), BATCH.get(side, 64)
-    run = LIBRARIES[library](side)
+    run = OPERATIONS[library](sys.argv[4]) if sys.argv[4:] else LIBRARIES[library](side)
     batches = [images[start : start + size] for start in range(0, COUNT, size)]
     run(batches[0])
     done, started = 0, time.perf_counter()
