@@ -7,8 +7,8 @@ import numpy as np
 from synthmill.runtime.errors import InvalidField
 
 FORMATS = ("voc", "coco", "yolo")
-"""Corners in pixels, as in Pascal VOC and on the wire; left, top, width, height in pixels, as in COCO; centre, width and
-height as shares of the image's sides, as in YOLO."""
+"""Corners in pixels, as in Pascal VOC and on the wire; left, top, width and height in pixels, as in COCO; centre, width
+and height as shares of the image's sides, as in YOLO."""
 
 # In pixels.
 _HAIR = 0.01
