@@ -1,6 +1,6 @@
 """What the sampling service keeps of a GPU's speed: the Fashion-MNIST generator in float32, tf32 and float16.
 
-The README of the sampling service says how to run it on a machine that has a GPU and little else. Lengths can be set,
+And how much sooner images are augmented with one. The README of the sampling service says how to run it on a machine that has a GPU and little else. Lengths can be set,
 see `bench.lab.Lengths`.
 """
 

@@ -28,7 +28,7 @@ MINUTES = "SYNTHMILL_BENCH_TRAIN_MINUTES"
 MACHINE = Machine(threads=1, precision="auto", checkpoint_interval_s=60.0, picture_interval_s=1e9)
 # The film of a run, 24 pictures whatever its length, is a fifth of the time of 60 steps.
 SPEED_STEPS, SPEED_TURNS = 240, 3
-SEED = 1
+SEED = int(os.environ.get("SYNTHMILL_BENCH_SEED", "1"))
 # 4,000 down to 40 records: each class has 0.6 times as many as the one before.
 LONG_TAIL = {label: round(4000 * 0.01 ** (label / 9)) for label in range(10)}
 RAREST = 9
