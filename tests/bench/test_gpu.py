@@ -1,28 +1,41 @@
 """What the sampling service keeps of a GPU's speed: the Fashion-MNIST generator in float32, tf32 and float16.
 
-And how much sooner images are augmented with one. The README of the sampling service says how to run it on a machine that has a GPU and little else. Lengths can be set,
-see `bench.lab.Lengths`.
+And how many images are augmented with a GPU, and without. The README of the sampling service says how to run it on a
+machine that has a GPU and little else. Lengths can be set, see `bench.lab.Lengths`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
+import statistics
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import pytest
 from bench import gpu
 from bench.lab import Lengths
+from bench.peers.augmenting import pictures
 
 from support.gpu import why_no_cuda
 from synthmill.bench.workers import Worker
 from synthmill.cli.output import table
+from synthmill.kinds.image.augmentation.device import Device
+from synthmill.kinds.image.augmentation.engine import Augmenter
+from synthmill.kinds.image.augmentation.example import Example
+from synthmill.kinds.image.augmentation.policy import image_policy
+from synthmill.kinds.image.augmentation.ready_made import READY_MADE
 from synthmill.sampling.hardware import CUDA
 
 LENGTHS = Lengths.from_environment()
 CLIENTS = (1, 2, 4)
 SIZES = (1024, 4096)
 LEAST_SHARE = 0.8
+SIDE = 224
+BATCHES = (16, 64, 256)
 
 pytestmark = [
     pytest.mark.slow,
@@ -75,3 +88,42 @@ def measure(way: gpu.Way, graphs, clients, folder: Path, provider: str, sizes) -
     assert loaded.provider == provider, loaded.provider_reason
     assert not way.graphs or loaded.provider_reason == "first choice", loaded.provider_reason
     return {**found, "provider": loaded.provider, "sample_bytes": loops["sample_bytes"]}
+
+
+@pytest.fixture
+def opencv_on_one_core() -> Iterator[None]:
+    cv2.setNumThreads(1)
+    yield
+    cv2.setNumThreads(-1)
+
+
+@pytest.mark.usefixtures("opencv_on_one_core")
+def test_images_are_augmented_sooner_than_by_one_core():
+    policy, device, rows, rates = image_policy(READY_MADE["standard"]), Device(CUDA), [], {}
+    with ThreadPoolExecutor(os.cpu_count()) as cores:
+        ways = {
+            "OpenCV, one core": Augmenter(policy),
+            "OpenCV, all cores": Augmenter(policy, executor=cores),
+            "GPU, one core": Augmenter(policy, device=device),
+            "GPU, all cores": Augmenter(policy, executor=cores, device=device),
+        }
+        for name, augmenter in ways.items():
+            rates[name] = [augmented_rate(augmenter, size) for size in BATCHES]
+            rows.append([name, *(f"{rate:,.0f}" for rate in rates[name])])
+    print("\n" + table(["", *(f"{size} at a time" for size in BATCHES)], rows))
+    print(f"  images a second of {SIDE} x {SIDE} pixels, by the policy 'standard'")
+    assert max(rates["GPU, one core"]) > max(rates["OpenCV, one core"])
+
+
+def augmented_rate(augmenter: Augmenter, size: int) -> float:
+    """Returns the images a second of batches of one size, the median of rounds."""
+    examples = [Example(image) for image in pictures(SIDE)[:size]]
+    augmenter.augment(examples, range(size), 0)
+    rates = []
+    for seed in range(LENGTHS.rounds):
+        began, done = time.perf_counter(), 0
+        while time.perf_counter() < began + LENGTHS.seconds:
+            augmenter.augment(examples, range(done, done + size), seed)
+            done += size
+        rates.append(done / (time.perf_counter() - began))
+    return statistics.median(rates)

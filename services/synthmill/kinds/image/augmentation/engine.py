@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from synthmill.kinds.image.augmentation.device import Device
 from synthmill.kinds.image.augmentation.example import MAX_PIXELS, MAX_SIDE, Example, require_valid
 from synthmill.kinds.image.augmentation.operations import OPERATIONS
 from synthmill.kinds.image.augmentation.operations.base import (
@@ -60,6 +61,7 @@ class Augmenter:
         pool: what records are mixed with; must not change.
         executor: runs records side by side; without one, they run one after the other.
         class_count: length that labels must have; None allows any.
+        device: does the first steps of records where it can; partners they are mixed with come from the CPU.
 
     Raises:
         FailedPrecondition: the policy mixes records, and there is no pool.
@@ -71,8 +73,10 @@ class Augmenter:
         pool: Pool | None = None,
         executor: Executor | None = None,
         class_count: int | None = None,
+        device: Device | None = None,
     ) -> None:
         self.policy, self._pool, self._executor, self._class_count = policy, pool, executor, class_count
+        self._device = device
         self._nodes = list(walk(policy.nodes))
         settings = policy.settings
         self._border = Border(settings.border, settings.fill, settings.mask_fill)
@@ -111,12 +115,15 @@ class Augmenter:
         sizes = np.array([(1, 1) if error else example.size for example, error in zip(examples, checked, strict=True)])
         plan = self._plan(sizes, np.asarray(index, np.int64), seed)
         errors = [first or second for first, second in zip(checked, plan.errors, strict=True)]
+        steps = [[] if error else own for error, own in zip(errors, plan.steps, strict=True)]
+        if self._device is not None:
+            steps = self._device.begin([example.image for example in examples], steps, self._border)
 
         def run(row: int) -> Example | SynthmillError:
             if error := errors[row]:
                 return error
             try:
-                return self._run(examples[row], plan.steps[row])
+                return self._run(examples[row], steps[row])
             except SynthmillError as error:
                 return error
 

@@ -85,6 +85,10 @@ class Move:
 
     def __call__(self, work: Work) -> None:
         work.image = see(work.image, self.view, work.border)
+        self.move_targets(work)
+
+    def move_targets(self, work: Work) -> None:
+        """Moves what belongs to the image."""
         if work.mask is not None:
             work.mask = see_mask(work.mask, self.view, work.border)
         if work.points is not None:
@@ -113,13 +117,17 @@ class Mix:
     matrix: np.ndarray
 
     def __call__(self, work: Work) -> None:
-        image, matrix = work.image, self.matrix
-        if image.shape[2] == 1:
-            matrix = np.array([[LUMA @ matrix[:, :3].sum(axis=1), LUMA @ matrix[:, 3]]], np.float32)
+        image, matrix = work.image, self.levels(work.image.shape[2])
         if image.dtype == np.uint16:
             matrix = matrix * np.array([*[1] * (matrix.shape[1] - 1), 257], np.float32)
         mixed = cv2.transform(image, matrix)
         work.image = mixed if mixed.ndim == 3 else mixed[:, :, None]
+
+    def levels(self, channels: int) -> np.ndarray:
+        """Returns what it does to levels in [0, 255] of grey or RGB, float32 (channels, channels + 1)."""
+        if channels == 3:
+            return self.matrix
+        return np.array([[LUMA @ self.matrix[:, :3].sum(axis=1), LUMA @ self.matrix[:, 3]]], np.float32)
 
 
 @dataclasses.dataclass(slots=True, eq=False)
