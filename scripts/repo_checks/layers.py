@@ -32,6 +32,7 @@ _BACKEND = (*_TRAINING, "onnx", "onnxruntime", "sqlalchemy", "fsspec", "promethe
 # little memory; what trains runs in its workers.
 STARTS_WITHOUT = {
     "synthmill.catalog.__main__": _TRAINING,
+    "synthmill.augmentation.__main__": (*_TRAINING, "onnx", "onnxruntime"),
     "synthmill.training.__main__": _TRAINING,
     # Of several processes, the one that was started only looks after the others.
     "synthmill.sampling.__main__": (*_TRAINING, "onnx", "onnxruntime", "numpy", "synthmill.kinds"),

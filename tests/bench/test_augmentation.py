@@ -8,16 +8,24 @@ The libraries live in an environment of their own, which `SYNTHMILL_AUGMENTING_P
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import statistics
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from bench.peers.augmenting import pictures, policy
 
+from support.studio import client_of, running_services
+from synthmill.bench.run import core_count
 from synthmill.cli.output import table
+from synthmill.client import Client
 from synthmill.kinds.image.augmentation.engine import Augmenter
 from synthmill.kinds.image.augmentation.example import Example
 from synthmill.kinds.image.augmentation.policy import image_policy
@@ -57,6 +65,42 @@ def test_faster_than_albumentations(capsys, side, least):
     with capsys.disabled():
         print(f"\n{table([f'{side} PIXELS', 'IMAGES/S', 'OURS BY THEIRS'], rows)}")
     assert ratios["albumentations"] >= least
+
+
+def test_a_stream_keeps_most_of_the_engines_own_speed(tmp_path, capsys):
+    images = pictures(SIDE)
+    alone, streamed, both = [], [], []
+    with running_services(tmp_path, "catalog", "augmentation") as services, client_of(services) as client:
+        stream_for(client, images, 1.0)
+        for _ in range(ROUNDS):
+            alone.append(images_per_second(OURS, SIDE))
+            both.append(on_every_core(SIDE))
+            streamed.append(stream_for(client, images, SECONDS))
+    ratio = statistics.median(there / here for there, here in zip(streamed, alone, strict=True))
+    measured = {"engine, one thread": alone, "engine, a process per core": both, "stream to a client here": streamed}
+    rows = [[name, f"{statistics.median(found):,.0f}"] for name, found in measured.items()]
+    with capsys.disabled():
+        print(f"\n{table([f'{SIDE} PIXELS', 'IMAGES/S'], rows)}\n  the stream by one thread: {ratio:.2f}")
+    assert ratio >= 0.8
+
+
+def stream_for(client: Client, images: list[np.ndarray], seconds: float) -> float:
+    """Returns how many images a second come back from a stream."""
+    given = policy(SIDE)
+    records = ({"image": image} for image in itertools.cycle(images))
+    with contextlib.closing(client.augmentation.iter_augmented(records, given)) as results:
+        next(results)
+        started, count = time.perf_counter(), 0
+        while (elapsed := time.perf_counter() - started) < seconds:
+            next(results)
+            count += 1
+    return count / elapsed
+
+
+def on_every_core(side: int) -> float:
+    """Returns how many images a second the engine makes, as many processes as there are cores."""
+    with ThreadPoolExecutor() as threads:
+        return sum(threads.map(lambda _: images_per_second(OURS, side), range(core_count())))
 
 
 @pytest.mark.skipif(not PYTHON, reason=f"{VARIABLE} names no python that has albumentations")

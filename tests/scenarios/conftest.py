@@ -13,9 +13,12 @@ from synthmill.client import Client
 
 @pytest.fixture(scope="session")
 def services(tmp_path_factory) -> Iterator[Cluster]:
-    flags = {"training": ["--picture-interval-s", "0"]}
+    flags = {
+        "training": ["--picture-interval-s", "0"],
+        "augmentation": ["--checkpoint-interval-s", "0", "--lease-s", "2", "--heartbeat-s", "0.4"],
+    }
     folder = tmp_path_factory.mktemp("scenarios")
-    with running_services(folder, "catalog", "training", "sampling", flags=flags) as cluster:
+    with running_services(folder, "catalog", "augmentation", "training", "sampling", flags=flags) as cluster:
         yield cluster
 
 

@@ -124,7 +124,7 @@ def test_model_in_memory_outlives_its_damaged_file(client, services, dataset):
 
 def test_services_have_lived_through_it_all(client, services, model):
     assert client.sampling.sample(model, 3).count == 3
-    for service in ("catalog", "training", "sampling"):
+    for service in ("catalog", "augmentation", "training", "sampling"):
         log = services.services[service].log_tail(10_000_000)
         assert '"exception"' not in log, log[-3000:]
     with pytest.raises(SynthmillError):

@@ -26,7 +26,7 @@ def blocks(language: str) -> list[str]:
 def free_base_port() -> int:
     for base_port in range(51_000, 64_000, 10):
         try:
-            for offset in (1, 3, 4):
+            for offset in (1, 2, 3, 4):
                 with socket.socket() as probe:
                     probe.bind(("127.0.0.1", base_port + offset))
         except OSError:
@@ -51,7 +51,7 @@ def place(tmp_path_factory):
     arguments = [*command.split(), "--base-port", str(base_port)]
     process = subprocess.Popen(arguments, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
     began = time.monotonic()
-    lines = [process.stdout.readline() for _ in range(3)]
+    lines = [process.stdout.readline() for _ in range(4)]
     assert all("SERVING" in line for line in lines), lines
     assert time.monotonic() - began < 8 or os.getloadavg()[0] > os.cpu_count()
     yield folder, environment

@@ -12,6 +12,7 @@ import numpy as np
 from support.cluster import Cluster
 from support.data import digits
 from synthmill.client import Client, dataset_spec
+from synthmill.client.addresses import SERVICES
 from synthmill.v1 import job_pb2
 
 TINY = {"steps": 30, "width": 8, "latent_size": 8, "batch_size": 16}
@@ -22,7 +23,7 @@ DATASET = "datasets/digits"
 
 def client_of(cluster: Cluster, **names: str) -> Client:
     """Returns a client of a cluster; `names` chooses a replica by service."""
-    found = {service: names.get(service, service) for service in ("catalog", "training", "sampling")}
+    found = {service: names.get(service, service) for service in SERVICES}
     addresses = {
         f"{service}_address": cluster.address(name) for service, name in found.items() if name in cluster.services
     }

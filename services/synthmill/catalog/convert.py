@@ -14,9 +14,10 @@ from synthmill.catalog import columns
 from synthmill.catalog.importing.request import ImportSpec, make_spec
 from synthmill.catalog.tables import DatasetVersion, ImportIssue, ModelVersion, StoredArtifact
 from synthmill.catalog.verifying import ModelDraft, check_kind
+from synthmill.catalog.verifying_datasets import DatasetDraft, DatasetInfo
 from synthmill.runtime.names import check_id
 from synthmill.runtime.store import Artifact
-from synthmill.runtime.structs import from_struct, to_struct
+from synthmill.runtime.structs import from_struct, to_struct, with_integers
 from synthmill.runtime.tensors import to_column_specs
 from synthmill.v1 import artifact_pb2, catalog_service_pb2, dataset_pb2, model_pb2
 
@@ -73,7 +74,39 @@ def to_model_row(draft: ModelDraft, specs: columns.Specs, request_id: str, reque
     )
 
 
-def request_digest(message: catalog_service_pb2.PublishModelRequest) -> str:
+def to_dataset_draft(message: dataset_pb2.Dataset) -> DatasetDraft:
+    """Reads a dataset version as its maker describes it."""
+    return DatasetDraft(
+        kind=message.kind,
+        labels=list(message.labels),
+        record_counts={split.name: split.record_count for split in message.splits},
+        schema=with_integers(from_struct(message.schema)),
+        artifacts=[Artifact.from_proto(artifact) for artifact in message.artifacts],
+        digest=message.digest,
+    )
+
+
+def to_dataset_row(message: dataset_pb2.Dataset, info: DatasetInfo) -> DatasetVersion:
+    """Makes the row of a new dataset version of what its maker says and what its files say."""
+    provenance, count = message.provenance, sum(split["record_count"] for split in info.splits)
+    return DatasetVersion(
+        kind=message.kind,
+        labels=list(message.labels),
+        columns=columns.to_json(info.columns),
+        splits=info.splits,
+        record_count=count,
+        schema=with_integers(from_struct(message.schema)),
+        statistics=with_integers(from_struct(message.statistics)),
+        provenance={"license": provenance.license, "origin": provenance.origin, "consent": provenance.consent},
+        report={"seen_count": count, "kept_count": count, "dropped_count": 0, "issue_counts": {}},
+        digest=message.digest,
+        job=message.job,
+    )
+
+
+def request_digest(
+    message: catalog_service_pb2.PublishModelRequest | catalog_service_pb2.PublishDatasetRequest,
+) -> str:
     """Returns a digest by which a repeated request is recognised."""
     return hashlib.sha256(message.SerializeToString(deterministic=True)).hexdigest()
 

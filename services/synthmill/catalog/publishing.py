@@ -10,7 +10,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from synthmill.catalog.importing.issues import Issue
-from synthmill.catalog.tables import Collection, DatasetVersion, ImportIssue, ModelVersion, StoredArtifact
+from synthmill.catalog.tables import (
+    Collection,
+    DatasetRequest,
+    DatasetVersion,
+    ImportIssue,
+    ModelVersion,
+    StoredArtifact,
+)
 from synthmill.runtime.errors import AlreadyExists, Unavailable
 from synthmill.runtime.names import DATASETS, MODELS
 from synthmill.runtime.store import Artifact, ObjectStore
@@ -46,6 +53,40 @@ def add_model_version(
     return version.name
 
 
+def publish_dataset(
+    database: Engine,
+    store: ObjectStore,
+    dataset: str,
+    version: DatasetVersion,
+    artifacts: Sequence[Artifact],
+    request_id: str,
+    request_digest: str,
+) -> str:
+    """Publishes a dataset version that was verified, and returns its name; repeating a request changes nothing.
+
+    Args:
+        request_id: empty means that no request repeats this one.
+        request_digest: tells whether it is a repetition.
+
+    Raises:
+        AlreadyExists: the request_id was used for another version.
+        Unavailable: a file was swept away since it was stored.
+    """
+    if earlier := _find_dataset_request(database, request_id, request_digest):
+        return earlier
+    try:
+        with Session(database) as session, session.begin():
+            name = add_dataset_version(session, store, dataset, version, artifacts, ())
+            if request_id:
+                session.add(DatasetRequest(request_id=request_id, request_digest=request_digest, dataset_id=version.id))
+            return name
+    except IntegrityError:
+        # The same request has arrived twice at once, and the other one was faster.
+        if earlier := _find_dataset_request(database, request_id, request_digest):
+            return earlier
+        raise
+
+
 def publish_model(
     database: Engine, store: ObjectStore, model: str, version: ModelVersion, artifacts: Sequence[Artifact]
 ) -> str:
@@ -76,14 +117,28 @@ def _find_request(database: Engine, request_id: str | None, request_digest: str)
         return None
     with Session(database) as session:
         row = session.scalar(select(ModelVersion).where(ModelVersion.request_id == request_id))
-    if row is not None and row.request_digest != request_digest:
+    if row is not None:
+        _require_same(request_id, row.request_digest, request_digest)
+    return row.name if row else None
+
+
+def _find_dataset_request(database: Engine, request_id: str, request_digest: str) -> str | None:
+    query = select(DatasetVersion.name, DatasetRequest.request_digest).join(DatasetRequest)
+    with Session(database) as session:
+        row = session.execute(query.where(DatasetRequest.request_id == request_id)).one_or_none()
+    if row is not None:
+        _require_same(request_id, row.request_digest, request_digest)
+    return row.name if row else None
+
+
+def _require_same(request_id: str, used_for: str, request_digest: str) -> None:
+    if used_for != request_digest:
         raise AlreadyExists(
             f"request_id: {request_id} was used to publish another version",
             field="request_id",
             value=request_id,
             allowed="a new UUID for a new request",
         )
-    return row.name if row else None
 
 
 def _add_version(

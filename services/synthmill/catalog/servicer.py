@@ -14,7 +14,17 @@ from google.protobuf import empty_pb2
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from synthmill.catalog import answers, changing, convert, publishing, reading, uploading, verifying, wrapping
+from synthmill.catalog import (
+    answers,
+    changing,
+    convert,
+    publishing,
+    reading,
+    uploading,
+    verifying,
+    verifying_datasets,
+    wrapping,
+)
 from synthmill.catalog.config import CatalogConfig
 from synthmill.catalog.importing import job as importing
 from synthmill.catalog.roots import parse_roots, resolve_source
@@ -93,6 +103,16 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
     async def DeleteDataset(self, request: pb.DeleteDatasetRequest, context: Context) -> empty_pb2.Empty:
         await self._write(changing.delete_dataset, request.name)
         return empty_pb2.Empty()
+
+    async def PublishDataset(self, request: pb.PublishDatasetRequest, context: Context) -> dataset_pb2.Dataset:
+        dataset, request_id = check_id("dataset", request.dataset), check_request_id(request.request_id)
+        draft = convert.to_dataset_draft(request.version)
+        info = await asyncio.to_thread(verifying_datasets.verify_dataset, self._store, draft)
+        row, digest = convert.to_dataset_row(request.version, info), convert.request_digest(request)
+        add = publishing.publish_dataset
+        stores = (self._database, self._store)
+        name = await asyncio.to_thread(add, *stores, dataset, row, draft.artifacts, request_id, digest)
+        return await self._read(answers.get_dataset, pb.GetDatasetRequest(name=name))
 
     async def PublishModel(self, request: pb.PublishModelRequest, context: Context) -> model_pb2.Model:
         model, request_id = check_id("model", request.model), check_request_id(request.request_id)

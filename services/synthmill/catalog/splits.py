@@ -6,8 +6,8 @@ import dataclasses
 
 from synthmill.kinds.base import parameter
 
-SPLITS = ("train", "validation", "test")
-"""In order of precedence: of equal records in two splits, the later split loses its own."""
+# In order of precedence, too: of equal records in two splits, the later split loses its own.
+from synthmill.kinds.dataset_files import SPLITS as SPLITS
 
 DEFAULT_SPLIT = "train"
 

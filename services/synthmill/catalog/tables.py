@@ -64,6 +64,16 @@ class ImportIssue(Base):
     other: Mapped[str]
 
 
+class DatasetRequest(Base):
+    """A request that has published a dataset version; goes with it."""
+
+    __tablename__ = "catalog_dataset_requests"
+
+    request_id: Mapped[str] = mapped_column(primary_key=True)
+    request_digest: Mapped[str]
+    dataset_id: Mapped[int] = mapped_column(ForeignKey(DatasetVersion.id, ondelete="CASCADE"))
+
+
 class ModelVersion(Base):
     """An immutable version of a model; columns are as in the message `Model`."""
 

@@ -20,7 +20,11 @@ _READ_BYTES = 1024 * 1024
 _REPEATABLE = {
     "CatalogService": (
         *("GetDataset", "ListDatasets", "ListImportIssues", "GetModel", "ListModels"),
-        *("ImportDataset", "PublishModel"),
+        *("ImportDataset", "PublishDataset", "PublishModel"),
+    ),
+    "AugmentationService": (
+        *("Augment", "Preview", "ListOperations", "ListReadyMadePolicies", "ResolvePolicy"),
+        *("CreateAugmentationJob", "GetLineage"),
     ),
     "TrainingService": ("CreateTrainingJob", "ListFamilies"),
     "SamplingService": ("Sample", "CountLabels", "ListLoadedModels", "LoadModel"),

@@ -20,6 +20,15 @@ def from_struct(struct: struct_pb2.Struct) -> dict[str, Any]:
     return {name: _from_value(value) for name, value in struct.fields.items()}
 
 
+def with_integers(value: Any) -> Any:
+    """Makes integers of whole numbers in JSON values: a Struct knows floats alone."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {name: with_integers(item) for name, item in value.items()}
+    return [with_integers(item) for item in value] if isinstance(value, list) else value
+
+
 def _from_value(value: struct_pb2.Value) -> Any:
     kind = value.WhichOneof("kind")
     if kind == "struct_value":

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import grpc
 from google.protobuf import empty_pb2
 
+from synthmill.runtime.encoded import EncodedAnswers
 from synthmill.sampling import convert
 from synthmill.sampling.models import ModelRegistry
 from synthmill.sampling.sampler import Sampler
@@ -59,28 +60,9 @@ class SamplingServicer(sampling_service_pb2_grpc.SamplingServiceServicer):
 
 def add_sampling_servicer(servicer: SamplingServicer, server: grpc.aio.Server) -> None:
     """Adds the servicer to a server, as the generated function does, but for messages that are bytes already."""
-    sampling_service_pb2_grpc.add_SamplingServiceServicer_to_server(servicer, _Handlers(server))
+    sampling_service_pb2_grpc.add_SamplingServiceServicer_to_server(servicer, EncodedAnswers(server, _ENCODED))
 
 
 def tenant_of(request: pb.SampleRequest | pb.StreamSamplesRequest, context: Context) -> str:
     """Returns who asks: a name that the request gives, else the connection."""
     return request.tenant or context.peer()
-
-
-class _Handlers:
-    """Takes the handlers that generated code makes, and hands them on to a server."""
-
-    def __init__(self, server: grpc.aio.Server) -> None:
-        self._server = server
-
-    def add_generic_rpc_handlers(self, handlers: object) -> None:
-        """Does nothing: the handlers come once more, by method."""
-
-    def add_registered_method_handlers(self, service: str, handlers: dict[str, grpc.RpcMethodHandler]) -> None:
-        """Adds the handlers, without a serialiser where the method's answers are bytes."""
-        adapted = {
-            name: handler._replace(response_serializer=None) if name in _ENCODED else handler
-            for name, handler in handlers.items()
-        }
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, adapted),))
-        self._server.add_registered_method_handlers(service, adapted)

@@ -9,9 +9,10 @@ from pathlib import Path
 from synthmill.learning.compress.run import compress
 from synthmill.learning.compress.task import CompressionTask, RealRecords
 from synthmill.runtime.jobs.context import JobContext
+from synthmill.runtime.jobs.publication import Catalog
 from synthmill.runtime.store import Artifact
 from synthmill.training.compression import WEIGHTS, CompressionSpec
-from synthmill.training.publication import SAMPLER, Catalog, machine_of, make_publication, publish_once, report_to
+from synthmill.training.publication import SAMPLER, machine_of, make_publication, publish_model, report_to
 from synthmill.training.request import array_names, count_records
 from synthmill.v1 import catalog_service_pb2 as pb
 from synthmill.v1 import model_pb2
@@ -21,7 +22,7 @@ _CARD = "card.json"
 
 def run(context: JobContext) -> str:
     """Compresses, judges and publishes; goes on where an earlier attempt ended. Returns the model version's name."""
-    return publish_once(context, lambda catalog: _compress(context, catalog))
+    return publish_model(context, lambda catalog: _compress(context, catalog))
 
 
 def _compress(context: JobContext, catalog: Catalog) -> pb.PublishModelRequest:

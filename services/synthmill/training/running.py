@@ -8,9 +8,10 @@ from pathlib import Path
 from synthmill.learning.processes import train_in_processes
 from synthmill.learning.task import TrainingTask
 from synthmill.runtime.jobs.context import JobContext
+from synthmill.runtime.jobs.publication import Catalog
 from synthmill.runtime.store import Artifact
 from synthmill.runtime.structs import from_struct
-from synthmill.training.publication import Catalog, machine_of, make_publication, publish_once, report_to
+from synthmill.training.publication import machine_of, make_publication, publish_model, report_to
 from synthmill.training.request import TrainingSpec, array_names
 from synthmill.v1 import catalog_service_pb2 as pb
 from synthmill.v1 import dataset_pb2, model_pb2
@@ -18,7 +19,7 @@ from synthmill.v1 import dataset_pb2, model_pb2
 
 def run(context: JobContext) -> str:
     """Trains, exports and publishes; goes on where an earlier attempt ended. Returns the model version's name."""
-    return publish_once(context, lambda catalog: _train(context, catalog))
+    return publish_model(context, lambda catalog: _train(context, catalog))
 
 
 def make_task(

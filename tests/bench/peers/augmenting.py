@@ -31,15 +31,8 @@ def pictures(side: int) -> list[np.ndarray]:
     return list((images + rng.normal(0, 4, images.shape)).clip(0, 255).astype(np.uint8))
 
 
-def synthmill(side: int) -> Run:
-    """Returns our own engine, in-process."""
-    import cv2
-
-    from synthmill.kinds.image.augmentation.engine import Augmenter
-    from synthmill.kinds.image.augmentation.example import Example
-    from synthmill.kinds.image.augmentation.policy import image_policy
-
-    cv2.setNumThreads(1)
+def policy(side: int) -> dict[str, list]:
+    """Returns the policy in our own words."""
     steps = [
         {"op": "horizontal_flip", "probability": 0.5},
         {"op": "rotate", "degrees": [-15, 15]},
@@ -49,12 +42,20 @@ def synthmill(side: int) -> Run:
         {"op": "colour_jitter"},
         {"op": "erase", "fill": "zero", "probability": 0.5},
     ]
-    augmenter = Augmenter(image_policy({"steps": steps}))
-    return lambda images: augmenter.augment([Example(image) for image in images], range(len(images)), 0)
+    return {"steps": steps}
+
+
+def synthmill(side: int) -> Run:
+    """Returns our own engine, in-process."""
+    return _engine(policy(side))
 
 
 def operation(name: str) -> Run:
     """Returns one of our operations, with its defaults."""
+    return _engine({"steps": [{"op": name}]})
+
+
+def _engine(given: dict[str, list]) -> Run:
     import cv2
 
     from synthmill.kinds.image.augmentation.engine import Augmenter
@@ -62,7 +63,7 @@ def operation(name: str) -> Run:
     from synthmill.kinds.image.augmentation.policy import image_policy
 
     cv2.setNumThreads(1)
-    augmenter = Augmenter(image_policy({"steps": [{"op": name}]}))
+    augmenter = Augmenter(image_policy(given))
     return lambda images: augmenter.augment([Example(image) for image in images], range(len(images)), 0)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 import typer
 
+from synthmill.augmentation.config import AugmentationConfig
 from synthmill.catalog.config import CatalogConfig
 from synthmill.cli.main import app
 from synthmill.runtime.config import load_config
@@ -56,7 +57,11 @@ def test_help_of_every_verb_says_all_that_was_written_and_nothing_else(run, monk
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("config", [CatalogConfig, TrainingConfig, SamplingConfig], ids=lambda config: config.service)
+@pytest.mark.parametrize(
+    "config",
+    [CatalogConfig, AugmentationConfig, TrainingConfig, SamplingConfig],
+    ids=lambda config: config.service,
+)
 def test_help_of_every_service_says_all_that_was_written(monkeypatch, capsys, config, width):
     monkeypatch.setenv("COLUMNS", str(width))
     with pytest.raises(SystemExit):

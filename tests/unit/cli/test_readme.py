@@ -7,10 +7,12 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
 from synthmill.cli.exit_codes import EXIT_CODES
 from synthmill.cli.main import app
 from synthmill.client.writers import FORMATS
+from synthmill.kinds.registry import get_kind
 
 README = (Path(__file__).parents[3] / "clients/python/README.md").read_text()
 
@@ -27,7 +29,7 @@ def verbs() -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("program", blocks("python"), ids=["client", "asyncio", "torch"])
+@pytest.mark.parametrize("program", blocks("python"), ids=["client", "asyncio", "torch", "augmentation"])
 def test_programs_run(services, tmp_path, monkeypatch, capsys, program):
     monkeypatch.chdir(tmp_path)
     exec(compile(program, "README.md", "exec"), {})
@@ -37,12 +39,19 @@ def test_commands_run(run, services, tmp_path, monkeypatch):
     (tmp_path / "pets/cat").mkdir(parents=True)
     (tmp_path / "pets/cat/1.png").write_bytes(b"png")
     (tmp_path / "gan.onnx").write_bytes(b"onnx")
+    [policy] = blocks("yaml")
+    (tmp_path / "policy.yaml").write_text(policy)
     monkeypatch.chdir(tmp_path)
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("synthmill ")]
     assert len(lines) > 8
     for line in lines:
         result = run(*shlex.split(line)[1:])
         assert (line, result.code, result.err[-300:] * bool(result.code)) == (line, 0, "")
+
+
+def test_policy_is_one():
+    [policy] = blocks("yaml")
+    assert get_kind("image").augmentation().policy(yaml.safe_load(policy)).nodes
 
 
 def test_table_of_exit_codes_is_complete():

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from synthmill.cli import bench, datasets, jobs, models, sampling, serving, training
+from synthmill.cli import augmentation, bench, datasets, jobs, models, sampling, serving, training
 from synthmill.cli.exit_codes import FAULT, exit_code, signal_exit_code
 from synthmill.runtime.errors import SynthmillError
 
@@ -100,6 +100,8 @@ def _stop(number: int, _frame: FrameType | None) -> None:
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(models.app, name="models")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(augmentation.app, name="policies")
+app.command("augment")(augmentation.augment)
 app.command("train")(training.train)
 app.command("families")(training.families)
 app.command("sample")(sampling.sample)

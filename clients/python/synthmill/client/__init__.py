@@ -13,6 +13,8 @@ from synthmill.client import forking  # noqa: F401, I001
 
 from typing import TYPE_CHECKING, Any
 
+from synthmill.client.augmentation import AsyncAugmentation, Augmentation, Augmented
+from synthmill.client.augmented import AugmentedDataset
 from synthmill.client.batches import Batch
 from synthmill.client.bulk import WriteProgress
 from synthmill.client.catalog import AsyncCatalog, Catalog, dataset_spec
@@ -37,11 +39,15 @@ if TYPE_CHECKING:
 
 # Without `SampleStream`, so that a star import needs no torch.
 __all__ = [
+    "AsyncAugmentation",
     "AsyncCatalog",
     "AsyncClient",
     "AsyncJobs",
     "AsyncSampling",
     "AsyncTraining",
+    "Augmentation",
+    "Augmented",
+    "AugmentedDataset",
     "Batch",
     "Catalog",
     "Client",

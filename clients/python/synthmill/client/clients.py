@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from synthmill.client.addresses import resolve_addresses
+from synthmill.client.augmentation import AsyncAugmentation, Augmentation
 from synthmill.client.blocking import Blocking, blocking
 from synthmill.client.catalog import AsyncCatalog, Catalog
 from synthmill.client.endpoints import AsyncEndpoint, BlockingEndpoint, Endpoint
@@ -19,7 +20,7 @@ from synthmill.client.writing import SampleWriting
 
 TENANT_VARIABLE = "SYNTHMILL_TENANT"
 
-JOB_SERVICES = ("catalog", "training")
+JOB_SERVICES = ("catalog", "augmentation", "training")
 """The services that run jobs."""
 
 
@@ -31,6 +32,7 @@ class _Core(SampleWriting):
         tenant = os.environ.get(TENANT_VARIABLE, "") if tenant is None else tenant
         self.endpoints = endpoints
         self.catalog = AsyncCatalog(endpoints["catalog"], settings)
+        self.augmentation = AsyncAugmentation(endpoints["augmentation"], settings)
         self.training = AsyncTraining(endpoints["training"], settings)
         self.sampling = AsyncSampling(endpoints["sampling"], settings, tenant)
         self.jobs = AsyncJobs({service: endpoints[service] for service in JOB_SERVICES}, settings)
@@ -47,6 +49,7 @@ class AsyncClient(_Core):
     Args:
         address: "host" or "host:base_port" of a `synthmill up`.
         catalog_address: "host:port" of the catalog.
+        augmentation_address: "host:port" of the augmentation service.
         training_address: "host:port" of the training service.
         sampling_address: "host:port" of the sampling service.
         settings: deadlines and retries.
@@ -58,6 +61,7 @@ class AsyncClient(_Core):
 
     Attributes:
         catalog: datasets and models.
+        augmentation: new records of given ones.
         training: training jobs.
         sampling: samples.
         jobs: jobs of all services.
@@ -71,12 +75,18 @@ class AsyncClient(_Core):
         address: str | None = None,
         *,
         catalog_address: str | None = None,
+        augmentation_address: str | None = None,
         training_address: str | None = None,
         sampling_address: str | None = None,
         settings: Settings | None = None,
         tenant: str | None = None,
     ) -> None:
-        given = {"catalog": catalog_address, "training": training_address, "sampling": sampling_address}
+        given = {
+            "catalog": catalog_address,
+            "augmentation": augmentation_address,
+            "training": training_address,
+            "sampling": sampling_address,
+        }
         addresses = resolve_addresses(given, address, os.environ)
         endpoints = {service: AsyncEndpoint(service, target) for service, target in addresses.items()}
         super().__init__(endpoints, settings, tenant)
@@ -101,17 +111,24 @@ class Client(Blocking[_Core]):
         address: str | None = None,
         *,
         catalog_address: str | None = None,
+        augmentation_address: str | None = None,
         training_address: str | None = None,
         sampling_address: str | None = None,
         settings: Settings | None = None,
         tenant: str | None = None,
     ) -> None:
-        given = {"catalog": catalog_address, "training": training_address, "sampling": sampling_address}
+        given = {
+            "catalog": catalog_address,
+            "augmentation": augmentation_address,
+            "training": training_address,
+            "sampling": sampling_address,
+        }
         addresses = resolve_addresses(given, address, os.environ)
         endpoints = {service: BlockingEndpoint(service, target) for service, target in addresses.items()}
         core = _Core(endpoints, settings, tenant)
         super().__init__(core)
         self.catalog = Catalog(core.catalog)
+        self.augmentation = Augmentation(core.augmentation)
         self.training = Training(core.training)
         self.sampling = Sampling(core.sampling)
         self.jobs = Jobs(core.jobs)

@@ -18,7 +18,10 @@ from typing import Any, Generic, ParamSpec, Self, TypeVar
 from synthmill.client import crews, forking
 from synthmill.client.blocking import run
 from synthmill.runtime.channels import connect, connect_sync
-from synthmill.runtime.errors import Unavailable
+from synthmill.runtime.errors import Internal, Unavailable
+
+# What gRPC says for asyncio when a message cannot be sent because the stream has ended; how it ended it says no more.
+_NOT_SENT = "Internal error from Core"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,6 +50,10 @@ class Endpoint(ABC):
     @abstractmethod
     async def upload(self, stub: type, method: str, requests: Iterable[Any], timeout_s: float) -> Any:
         """Calls a method that takes a stream."""
+
+    @abstractmethod
+    def exchange(self, stub: type, method: str, requests: Iterable[Any], timeout_s: float) -> AsyncGenerator[Any, None]:
+        """Calls a method that takes a stream and answers with one; closing the iterator cancels the call."""
 
     @abstractmethod
     async def sleep(self, seconds: float) -> None:
@@ -97,6 +104,21 @@ class AsyncEndpoint(Endpoint):
     async def upload(self, stub: type, method: str, requests: Iterable[Any], timeout_s: float) -> Any:
         with self._located(), _Watched(requests) as watched:
             return await self._method(stub, method)(_in_thread(watched), timeout=timeout_s)
+
+    async def exchange(
+        self, stub: type, method: str, requests: Iterable[Any], timeout_s: float
+    ) -> AsyncGenerator[Any, None]:
+        with self._located(), _Watched(requests) as watched:
+            call = self._method(stub, method)(_in_thread(watched), timeout=timeout_s)
+            try:
+                async for message in call:
+                    yield message
+            except Internal as error:
+                if error.message != _NOT_SENT:
+                    raise
+                raise Unavailable("the stream ended while it was written to") from error
+            finally:
+                call.cancel()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -159,6 +181,18 @@ class BlockingEndpoint(Endpoint):
     async def upload(self, stub: type, method: str, requests: Iterable[Any], timeout_s: float) -> Any:
         with self._located(), _Watched(requests) as watched:
             return self._method(stub, method)(iter(watched), timeout=timeout_s)
+
+    async def exchange(
+        self, stub: type, method: str, requests: Iterable[Any], timeout_s: float
+    ) -> AsyncGenerator[Any, None]:
+        with self._located(), _Watched(requests) as watched:
+            call = self._method(stub, method)(iter(watched), timeout=timeout_s)
+            try:
+                with crews.watched(call):
+                    for message in call:
+                        yield message
+            finally:
+                call.cancel()
 
     async def sleep(self, seconds: float) -> None:
         crews.pause(seconds)

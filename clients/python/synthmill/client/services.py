@@ -44,6 +44,9 @@ class ServiceClient:
     def _stream(self, method: str, request: Any) -> AsyncGenerator[Any, None]:
         return self._endpoint.stream(self.stub, method, request, self._settings.stream_timeout_s)
 
+    def _exchange(self, method: str, requests: Iterable[Any]) -> AsyncGenerator[Any, None]:
+        return self._endpoint.exchange(self.stub, method, requests, self._settings.stream_timeout_s)
+
     async def _resumed(self, method: str, next_request: Callable[[], Any | None]) -> AsyncGenerator[Any, None]:
         """Yields the answers of a stream, and opens it again where it broke.
 

@@ -129,6 +129,16 @@ class DeleteDatasetRequest(_message.Message):
     name: str
     def __init__(self, name: _Optional[str] = ...) -> None: ...
 
+class PublishDatasetRequest(_message.Message):
+    __slots__ = ("dataset", "version", "request_id")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    dataset: str
+    version: _dataset_pb2.Dataset
+    request_id: str
+    def __init__(self, dataset: _Optional[str] = ..., version: _Optional[_Union[_dataset_pb2.Dataset, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
+
 class PublishModelRequest(_message.Message):
     __slots__ = ("model", "version", "request_id")
     MODEL_FIELD_NUMBER: _ClassVar[int]

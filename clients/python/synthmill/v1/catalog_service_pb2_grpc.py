@@ -75,6 +75,11 @@ class CatalogServiceStub(object):
                 request_serializer=synthmill_dot_v1_dot_catalog__service__pb2.DeleteDatasetRequest.SerializeToString,
                 response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                 _registered_method=True)
+        self.PublishDataset = channel.unary_unary(
+                '/synthmill.v1.CatalogService/PublishDataset',
+                request_serializer=synthmill_dot_v1_dot_catalog__service__pb2.PublishDatasetRequest.SerializeToString,
+                response_deserializer=synthmill_dot_v1_dot_dataset__pb2.Dataset.FromString,
+                _registered_method=True)
         self.PublishModel = channel.unary_unary(
                 '/synthmill.v1.CatalogService/PublishModel',
                 request_serializer=synthmill_dot_v1_dot_catalog__service__pb2.PublishModelRequest.SerializeToString,
@@ -163,6 +168,14 @@ class CatalogServiceServicer(object):
 
     def DeleteDataset(self, request, context):
         """Deletes a dataset version; models trained on it keep its name and digest. Codes: NOT_FOUND, INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PublishDataset(self, request, context):
+        """Publishes a dataset version from artifacts already in the object store, at once or not at all.
+        Codes: INVALID_ARGUMENT, DATA_LOSS if an artifact is missing or damaged, ALREADY_EXISTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -258,6 +271,11 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.DeleteDataset,
                     request_deserializer=synthmill_dot_v1_dot_catalog__service__pb2.DeleteDatasetRequest.FromString,
                     response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'PublishDataset': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishDataset,
+                    request_deserializer=synthmill_dot_v1_dot_catalog__service__pb2.PublishDatasetRequest.FromString,
+                    response_serializer=synthmill_dot_v1_dot_dataset__pb2.Dataset.SerializeToString,
             ),
             'PublishModel': grpc.unary_unary_rpc_method_handler(
                     servicer.PublishModel,
@@ -485,6 +503,33 @@ class CatalogService(object):
             '/synthmill.v1.CatalogService/DeleteDataset',
             synthmill_dot_v1_dot_catalog__service__pb2.DeleteDatasetRequest.SerializeToString,
             google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishDataset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synthmill.v1.CatalogService/PublishDataset',
+            synthmill_dot_v1_dot_catalog__service__pb2.PublishDatasetRequest.SerializeToString,
+            synthmill_dot_v1_dot_dataset__pb2.Dataset.FromString,
             options,
             channel_credentials,
             insecure,

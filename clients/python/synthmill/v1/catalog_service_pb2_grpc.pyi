@@ -57,6 +57,10 @@ class CatalogServiceStub:
     """Streams the records of a split in order. Codes: NOT_FOUND, INVALID_ARGUMENT, OUT_OF_RANGE, DATA_LOSS, UNAVAILABLE."""
     DeleteDataset: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.DeleteDatasetRequest, _empty_pb2.Empty]
     """Deletes a dataset version; models trained on it keep its name and digest. Codes: NOT_FOUND, INVALID_ARGUMENT."""
+    PublishDataset: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.PublishDatasetRequest, _dataset_pb2.Dataset]
+    """Publishes a dataset version from artifacts already in the object store, at once or not at all.
+    Codes: INVALID_ARGUMENT, DATA_LOSS if an artifact is missing or damaged, ALREADY_EXISTS.
+    """
     PublishModel: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.PublishModelRequest, _model_pb2.Model]
     """Publishes a model version from artifacts already in the object store, at once or not at all.
     Codes: INVALID_ARGUMENT, DATA_LOSS if an artifact is missing or damaged, ALREADY_EXISTS.
@@ -103,6 +107,10 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """Streams the records of a split in order. Codes: NOT_FOUND, INVALID_ARGUMENT, OUT_OF_RANGE, DATA_LOSS, UNAVAILABLE."""
     DeleteDataset: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.DeleteDatasetRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Deletes a dataset version; models trained on it keep its name and digest. Codes: NOT_FOUND, INVALID_ARGUMENT."""
+    PublishDataset: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.PublishDatasetRequest, _dataset_pb2.Dataset]  # type: ignore[assignment]
+    """Publishes a dataset version from artifacts already in the object store, at once or not at all.
+    Codes: INVALID_ARGUMENT, DATA_LOSS if an artifact is missing or damaged, ALREADY_EXISTS.
+    """
     PublishModel: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.PublishModelRequest, _model_pb2.Model]  # type: ignore[assignment]
     """Publishes a model version from artifacts already in the object store, at once or not at all.
     Codes: INVALID_ARGUMENT, DATA_LOSS if an artifact is missing or damaged, ALREADY_EXISTS.
@@ -188,6 +196,16 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
         """Deletes a dataset version; models trained on it keep its name and digest. Codes: NOT_FOUND, INVALID_ARGUMENT."""
+
+    @_abc_1.abstractmethod
+    def PublishDataset(
+        self,
+        request: _catalog_service_pb2.PublishDatasetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_dataset_pb2.Dataset, _abc.Awaitable[_dataset_pb2.Dataset]]:
+        """Publishes a dataset version from artifacts already in the object store, at once or not at all.
+        Codes: INVALID_ARGUMENT, DATA_LOSS if an artifact is missing or damaged, ALREADY_EXISTS.
+        """
 
     @_abc_1.abstractmethod
     def PublishModel(

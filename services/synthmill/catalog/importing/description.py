@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from synthmill.catalog import columns
-from synthmill.catalog.columns import Specs
 from synthmill.catalog.importing.planning import Plan
 from synthmill.catalog.importing.request import ImportSpec
 from synthmill.catalog.importing.source import Reading
-from synthmill.catalog.importing.writing import LABEL, WrittenDataset
+from synthmill.catalog.importing.writing import WrittenDataset
 from synthmill.catalog.tables import DatasetVersion
-from synthmill.kinds.base import Kind, Schema
+from synthmill.kinds.base import Kind
+from synthmill.kinds.dataset_files import columns_of
 
 _PREVIEW_RECORDS = 60
 _PREVIEW_COLUMNS = 12
@@ -29,7 +29,7 @@ def describe_version(
     return DatasetVersion(
         kind=spec.kind,
         labels=plan.label_names,
-        columns=columns.to_json(_columns_of(kind, reading.schema, plan)),
+        columns=columns.to_json(columns_of(kind, reading.schema, plan.label_names)),
         splits=[dataclasses.asdict(split) for split in written.splits],
         record_count=len(plan.rows),
         schema=reading.schema,
@@ -77,8 +77,3 @@ def messages(reading: Reading, plan: Plan) -> list[str]:
             mixed = ", ".join(f"{value} ({count})" for value, count in counts.items())
             told.append(f"{name} is mixed and was evened out: {mixed}")
     return told
-
-
-def _columns_of(kind: Kind, schema: Schema, plan: Plan) -> Specs:
-    label = {LABEL: (np.dtype(np.int64), ())} if plan.label_names else {}
-    return {**kind.columns(schema), **label}

@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import grpc
+from unit.client.fakes.augmentation import FakeAugmentation
 from unit.client.fakes.catalog import FakeCatalog
 from unit.client.fakes.jobs import FakeJobs
 from unit.client.fakes.sampling import FakeSampling
 from unit.client.fakes.training import FakeTraining
 
+from synthmill.client.addresses import SERVICES
 from synthmill.runtime.calls import ObservedServer
 from synthmill.runtime.drain import Drain
+from synthmill.v1.augmentation_service_pb2_grpc import add_AugmentationServiceServicer_to_server
 from synthmill.v1.catalog_service_pb2_grpc import add_CatalogServiceServicer_to_server
 from synthmill.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from synthmill.v1.sampling_service_pb2_grpc import add_SamplingServiceServicer_to_server
@@ -24,7 +27,7 @@ from synthmill.v1.training_service_pb2_grpc import add_TrainingServiceServicer_t
 
 
 class FakeServices:
-    """Catalog, training and sampling, each a server of its own.
+    """Catalog, augmentation, training and sampling, each a server of its own.
 
     Attributes:
         addresses: "host:port" by service.
@@ -32,6 +35,8 @@ class FakeServices:
 
     def __init__(self) -> None:
         self.catalog_jobs, self.training_jobs = FakeJobs("catalog"), FakeJobs("training")
+        self.augmentation_jobs = FakeJobs("augmentation")
+        self.augmentation = FakeAugmentation(self.augmentation_jobs)
         self.catalog = FakeCatalog(self.catalog_jobs)
         self.training = FakeTraining(self.training_jobs)
         self.sampling = FakeSampling()
@@ -40,7 +45,7 @@ class FakeServices:
     async def serve(self, on_ready: Callable[[asyncio.Event], None]) -> None:
         """Serves until the event is set that `on_ready` is called with."""
         stop = asyncio.Event()
-        servers = [self._server(service) for service in ("catalog", "training", "sampling")]
+        servers = [self._server(service) for service in SERVICES]
         for server in servers:
             await server.start()
         on_ready(stop)
@@ -54,6 +59,9 @@ class FakeServices:
         if service == "catalog":
             add_CatalogServiceServicer_to_server(self.catalog, observed)
             add_JobServiceServicer_to_server(self.catalog_jobs, observed)
+        elif service == "augmentation":
+            add_AugmentationServiceServicer_to_server(self.augmentation, observed)
+            add_JobServiceServicer_to_server(self.augmentation_jobs, observed)
         elif service == "training":
             add_TrainingServiceServicer_to_server(self.training, observed)
             add_JobServiceServicer_to_server(self.training_jobs, observed)

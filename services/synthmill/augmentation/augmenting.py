@@ -1,0 +1,232 @@
+"""Augments the records of a call, or of a stream: results in order, a bounded number of records under way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from synthmill.augmentation.batches import DECODED_BYTES, MAX_BATCH_BYTES, Batch, Numbering, Workers, in_batches
+from synthmill.augmentation.frames import Frame, encode_head
+from synthmill.augmentation.memory import Memory
+from synthmill.augmentation.opening import Task, open_task
+from synthmill.augmentation.pools import Pools
+from synthmill.runtime.drain import Drain
+from synthmill.runtime.errors import InvalidField, ResourceExhausted, Unavailable
+from synthmill.v1 import augmentation_service_pb2 as pb
+
+MAX_RECORDS = 1024
+"""Records of one call or of one message of a stream."""
+
+# Records come encoded, and go as pixels.
+_COST_FACTOR = 4
+_COST_BYTES = 1 << 20
+# A batch of a stream: its records, and as much for its results.
+_BATCH_COST_BYTES = 2 * MAX_BATCH_BYTES
+_LEAST_WINDOW = 3
+
+
+class _Begun(NamedTuple):
+    """A batch that is worked at."""
+
+    batch: Batch
+    future: asyncio.Future[list[Frame]]
+
+
+class _Queue:
+    """Batches of a stream that are under way, in order.
+
+    Args:
+        window: says how many there may be.
+    """
+
+    def __init__(self, window: Callable[[], int]) -> None:
+        self._window = window
+        self._items: asyncio.Queue[_Begun | Exception | None] = asyncio.Queue()
+        self._taken = asyncio.Event()
+
+    async def wait_for_room(self) -> None:
+        """Waits until there may be another one; then nothing more is received, and in the end the sender waits too."""
+        while self._items.qsize() >= self._window():
+            self._taken.clear()
+            await self._taken.wait()
+
+    def put(self, item: _Begun | Exception | None) -> None:
+        """Adds a batch, the error that ends the stream, or None for its end."""
+        self._items.put_nowait(item)
+
+    async def get(self) -> _Begun | Exception | None:
+        """Takes the next one."""
+        item = await self._items.get()
+        self._taken.set()
+        return item
+
+    def rest(self) -> list[_Begun | Exception | None]:
+        """Takes all that is left."""
+        return [self._items.get_nowait() for _ in range(self._items.qsize())]
+
+
+class Augmenting:
+    """Does what requests ask for; belongs to one event loop.
+
+    Args:
+        workers: work at records.
+        pools: datasets to mix records with.
+        memory: bounds what is under way.
+        message_bytes: size that a message may have.
+        drain: says when to end streams.
+    """
+
+    def __init__(self, workers: Workers, pools: Pools, memory: Memory, message_bytes: int, drain: Drain) -> None:
+        self._workers, self._pools, self._memory, self._drain = workers, pools, memory, drain
+        self._message_bytes = message_bytes
+        self._streams = 0
+
+    async def open(self, spec: pb.AugmentationSpec) -> Task:
+        """Makes a spec ready to be done; errors as `open_task`."""
+        return await open_task(spec, self._pools, DECODED_BYTES)
+
+    async def augment(self, request: pb.AugmentRequest) -> bytes:
+        """Answers Augment with a serialised message.
+
+        Raises:
+            InvalidField: there are no records or too many, or the spec is not allowed.
+            ResourceExhausted: the answer would be too large for a message.
+            Overloaded: there is no memory for it at the moment.
+        """
+        if not request.records:
+            raise InvalidField("records", "none", f"1 to {MAX_RECORDS}")
+        _require_few(request.records)
+        with self._memory.hold(_COST_FACTOR * request.ByteSize() + _COST_BYTES):
+            task = await self.open(request.spec)
+            parts = [encode_head(task.policy_digest, task.pool)]
+            batches = list(in_batches(Numbering().number(request.records), self._workers.count))
+            begun = [self._begin(task, batch) for batch in batches]
+            try:
+                for each in begun:
+                    async for frame in self._workers.results(task, *each, self._message_bytes):
+                        parts.append(frame.data)
+                        _require_fitting(sum(map(len, parts)), self._message_bytes)
+            finally:
+                _abandon(begun)
+            return b"".join(parts)
+
+    async def stream(self, requests: AsyncIterator[pb.AugmentStreamRequest]) -> AsyncIterator[bytes]:
+        """Answers AugmentStream with serialised messages.
+
+        Raises:
+            InvalidField: the first message has no spec, another one has, or the spec is not allowed.
+            Overloaded: there is no memory for another stream at the moment.
+            Unavailable: the service drains; `next_record` is the number of records whose results were sent.
+        """
+        with self._memory.hold(_LEAST_WINDOW * _BATCH_COST_BYTES), self._counted():
+            first = await anext(aiter(requests), None)
+            if first is None or not first.HasField("spec"):
+                raise InvalidField("spec", "nothing", "what is to be done, in the first message")
+            task = await self.open(first.spec)
+            yield encode_head(task.policy_digest, task.pool)
+            sent = 0
+            async with contextlib.aclosing(self._results(task, first, requests)) as frames:
+                async for frame in frames:
+                    self._end_if_draining(sent)
+                    yield frame.data
+                    sent += frame.count
+            self._end_if_draining(sent)
+
+    async def _results(
+        self, task: Task, first: pb.AugmentStreamRequest, requests: AsyncIterator[pb.AugmentStreamRequest]
+    ) -> AsyncIterator[Frame]:
+        """Yields results in order while further records are received and worked at."""
+        queue = _Queue(self._window)
+        receiving = asyncio.create_task(self._receive(task, first, requests, queue))
+        draining = asyncio.create_task(self._drain.wait())
+        try:
+            while (begun := await _first_of(queue.get(), draining)) is not None:
+                if isinstance(begun, Exception):
+                    raise begun
+                async for frame in self._workers.results(task, *begun, self._message_bytes):
+                    yield frame
+        # However this ends: a client that goes away shows as CancelledError, GeneratorExit or an error of gRPC's own.
+        finally:
+            draining.cancel()
+            receiving.cancel()
+            await asyncio.gather(receiving, draining, return_exceptions=True)
+            _abandon(queue.rest())
+
+    async def _receive(
+        self,
+        task: Task,
+        first: pb.AugmentStreamRequest,
+        requests: AsyncIterator[pb.AugmentStreamRequest],
+        queue: _Queue,
+    ) -> None:
+        numbering = Numbering()
+        try:
+            request: pb.AugmentStreamRequest | None = first
+            while request is not None:
+                _require_few(request.records)
+                for batch in in_batches(numbering.number(request.records)):
+                    await queue.wait_for_room()
+                    queue.put(self._begin(task, batch))
+                request = await anext(aiter(requests), None)
+                if request is not None and request.HasField("spec"):
+                    raise InvalidField("spec", "a spec", "nothing, after the first message")
+        # What came before the fault is answered first.
+        except Exception as error:
+            queue.put(error)
+        else:
+            queue.put(None)
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._streams += 1
+        try:
+            yield
+        finally:
+            self._streams -= 1
+
+    def _window(self) -> int:
+        """Returns how many batches a stream may have under way: its part of what there is memory for.
+
+        One for each worker, one that is ready and one that is being sent are enough.
+        """
+        fair = self._memory.total_bytes // (_BATCH_COST_BYTES * max(1, self._streams))
+        return max(_LEAST_WINDOW, min(self._workers.count + 2, fair))
+
+    def _begin(self, task: Task, batch: Batch) -> _Begun:
+        return _Begun(batch, self._workers.begin(task, batch, self._message_bytes))
+
+    def _end_if_draining(self, sent: int) -> None:
+        if self._drain.draining:
+            raise Unavailable("the service is draining; go on with the records after these", next_record=sent)
+
+
+async def _first_of(item: object, draining: asyncio.Task[None]) -> _Begun | Exception | None:
+    """Returns what the queue gives, or None once the service drains."""
+    getting = asyncio.ensure_future(item)  # type: ignore[arg-type]
+    try:
+        await asyncio.wait([getting, draining], return_when=asyncio.FIRST_COMPLETED)
+        return getting.result() if getting.done() else None
+    finally:
+        getting.cancel()
+
+
+def _abandon(begun: Sequence[_Begun | Exception | None]) -> None:
+    for each in begun:
+        if isinstance(each, _Begun):
+            each.future.cancel()
+
+
+def _require_few(records: Sequence[pb.AugmentationRecord]) -> None:
+    if len(records) > MAX_RECORDS:
+        raise InvalidField("records", f"{len(records)} records", f"at most {MAX_RECORDS} in a message")
+
+
+def _require_fitting(size: int, limit: int) -> None:
+    if size > limit:
+        raise ResourceExhausted(
+            f"the answer would take more than {limit} bytes: ask for fewer records at a time, or stream them",
+            field="records",
+            allowed=f"results of {limit} bytes",
+        )

@@ -1,0 +1,81 @@
+"""An augmentation service in this process, behind a real port, without a catalog and without jobs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+
+from synthmill.augmentation.augmenting import Augmenting
+from synthmill.augmentation.batches import Workers
+from synthmill.augmentation.memory import Memory
+from synthmill.augmentation.pools import Pool
+from synthmill.augmentation.servicer import AugmentationServicer, add_augmentation_servicer
+from synthmill.kinds.registry import get_kind
+from synthmill.runtime.calls import ObservedServer
+from synthmill.runtime.channels import connect
+from synthmill.runtime.drain import Drain
+from synthmill.runtime.tensors import to_tensor
+from synthmill.v1 import augmentation_service_pb2 as pb
+from synthmill.v1 import augmentation_service_pb2_grpc
+
+MESSAGE_BYTES = 4 << 20
+
+
+@dataclasses.dataclass
+class Service:
+    """The service and a stub of it.
+
+    Attributes:
+        memory: what calls under way hold.
+        workers: its threads.
+        drain: ends its streams.
+        stub: calls it.
+    """
+
+    memory: Memory
+    workers: Workers
+    drain: Drain
+    stub: augmentation_service_pb2_grpc.AugmentationServiceStub
+
+
+class _Pools:
+    """Has one pool, under any name."""
+
+    async def get(self, name: str, kind: str) -> Pool:
+        arrays = {"image": pixels(8, 12, 12), "label": np.arange(8) % 3}
+        return Pool(f"{name}/versions/1", get_kind(kind).augmentation(), arrays, 3)
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Service]:
+    drain, memory, workers = Drain(), Memory(64 << 20), Workers(2)
+    augmenting = Augmenting(workers, _Pools(), memory, MESSAGE_BYTES, drain)
+    servicer = AugmentationServicer(augmenting, SimpleNamespace(), grpc.aio.insecure_channel("127.0.0.1:1"), None)
+    options = [("grpc.max_receive_message_length", MESSAGE_BYTES), ("grpc.max_send_message_length", MESSAGE_BYTES)]
+    server = grpc.aio.server(options=options)
+    observed = ObservedServer(server, "augmentation", drain)
+    add_augmentation_servicer(servicer, observed)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    channel = connect(f"127.0.0.1:{port}")
+    yield Service(memory, workers, drain, augmentation_service_pb2_grpc.AugmentationServiceStub(channel))
+    await channel.close()
+    await server.stop(None)
+    await workers.stop()
+
+
+def pixels(*shape: int, seed: int = 0) -> np.ndarray:
+    """Returns random levels of grey, uint8 (*shape, 1)."""
+    return np.random.default_rng(seed).integers(0, 256, (*shape, 1), np.uint8)
+
+
+def record(image: np.ndarray, index: int | None = None, **arrays: Any) -> pb.AugmentationRecord:
+    """Makes a record."""
+    tensors = [to_tensor(name, np.asarray(array)) for name, array in {"image": image, **arrays}.items()]
+    return pb.AugmentationRecord(index=index, arrays=tensors)

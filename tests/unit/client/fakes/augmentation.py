@@ -1,0 +1,132 @@
+"""An augmentation service that inverts images, whatever the policy says."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator
+from typing import Any
+
+from google.protobuf.struct_pb2 import Value
+from unit.client.fakes.faults import BREAK, Faults
+from unit.client.fakes.jobs import FakeJobs
+
+from synthmill.kinds.policy_messages import to_policy
+from synthmill.runtime.errors import InvalidField, NotFound, Unavailable
+from synthmill.runtime.tensors import from_tensor, to_tensor
+from synthmill.v1 import augmentation_service_pb2 as pb
+from synthmill.v1 import augmentation_service_pb2_grpc, job_pb2, training_service_pb2
+
+POLICY = {"border": "reflect", "steps": [{"op": "flip", "probability": 0.5}]}
+DIGEST = "e" * 64
+POOL = "datasets/pets/versions/3"
+PICTURE = b"a picture"
+
+
+@dataclasses.dataclass(frozen=True)
+class Opened:
+    """A stream that was opened.
+
+    Attributes:
+        spec: of its first message.
+        indices: of the records that it has brought, message by message.
+    """
+
+    spec: pb.AugmentationSpec
+    indices: list[list[int]]
+
+
+class FakeAugmentation(augmentation_service_pb2_grpc.AugmentationServiceServicer):
+    """Augmentation; an image of one pixel cannot be augmented.
+
+    Args:
+        jobs: where its jobs are.
+
+    Attributes:
+        requests: all but streams.
+        streams: that were opened.
+        faults: before which message of results streams break.
+    """
+
+    def __init__(self, jobs: FakeJobs) -> None:
+        self._jobs = jobs
+        self.requests: list[Any] = []
+        self.streams: list[Opened] = []
+        self.faults = Faults()
+
+    async def Augment(self, request: pb.AugmentRequest, context: Any) -> pb.AugmentResponse:
+        self.requests.append(request)
+        _check(request.spec)
+        return pb.AugmentResponse(results=map(_invert, request.records), policy_digest=DIGEST)
+
+    async def AugmentStream(
+        self, requests: AsyncIterator[pb.AugmentStreamRequest], context: Any
+    ) -> AsyncIterator[pb.AugmentResponse]:
+        last, fault = self.faults.begin()
+        number = 0
+        async for request in requests:
+            if request.HasField("spec"):
+                _check(request.spec)
+                self.streams.append(Opened(request.spec, []))
+                yield pb.AugmentResponse(policy_digest=DIGEST, pool=POOL if request.spec.pool else "")
+                continue
+            self.streams[-1].indices.append([record.index for record in request.records])
+            # In two parts, so that a break may come in the middle of what was sent together.
+            half = len(request.records) // 2
+            for part in (request.records[:half], request.records[half:]):
+                if number == last:
+                    if fault == BREAK:
+                        raise Unavailable("the fake breaks")
+                    return
+                number += 1
+                yield pb.AugmentResponse(results=map(_invert, part))
+
+    async def Preview(self, request: pb.PreviewRequest, context: Any) -> pb.PreviewResponse:
+        self.requests.append(request)
+        return pb.PreviewResponse(picture=PICTURE)
+
+    async def ListOperations(self, request: pb.ListOperationsRequest, context: Any) -> pb.ListOperationsResponse:
+        chance = training_service_pb2.Parameter(
+            name="degrees", type="range", default_value=Value(number_value=15), allowed="a number", description="angle"
+        )
+        flip = pb.Operation(kind="image", name="flip", group="geometry", description="Mirrors.", parameters=[chance])
+        return pb.ListOperationsResponse(operations=[flip])
+
+    async def ListReadyMadePolicies(
+        self, request: pb.ListReadyMadePoliciesRequest, context: Any
+    ) -> pb.ListReadyMadePoliciesResponse:
+        light = pb.ReadyMadePolicy(kind="image", name="light", policy=to_policy(POLICY), digest=DIGEST)
+        return pb.ListReadyMadePoliciesResponse(policies=[light])
+
+    async def ResolvePolicy(self, request: pb.ResolvePolicyRequest, context: Any) -> pb.ResolvePolicyResponse:
+        _check(request)
+        policy = to_policy(POLICY) if request.ready_made else request.policy
+        return pb.ResolvePolicyResponse(policy=policy, digest=DIGEST)
+
+    async def CreateAugmentationJob(self, request: pb.CreateAugmentationJobRequest, context: Any) -> job_pb2.Job:
+        self.requests.append(request)
+        _check(request)
+        if request.validate_only:
+            return job_pb2.Job(type="augment")
+        name = request.name or "pets-augmented"
+        return self._jobs.succeed(f"datasets/{name}/versions/1", request.request_id, type="augment")
+
+    async def GetLineage(self, request: pb.GetLineageRequest, context: Any) -> pb.GetLineageResponse:
+        return pb.GetLineageResponse(source=POOL, source_record=request.record, index=request.record, seed=7)
+
+
+def _check(request: Any) -> None:
+    if request.ready_made not in ("", "light"):
+        raise NotFound(f"ready_made: there is no {request.ready_made!r}", field="ready_made", value=request.ready_made)
+    for position, step in enumerate(request.policy.steps):
+        if step.operation.name == "flop":
+            raise InvalidField(f"policy.steps[{position}].op", "flop", "one of flip")
+
+
+def _invert(record: pb.AugmentationRecord) -> pb.AugmentationResult:
+    arrays = {tensor.name: from_tensor(tensor) for tensor in record.arrays}
+    image = arrays.pop("image")
+    if image.size == 1:
+        error = pb.AugmentationError(reason="INVALID_FIELD", message="image: too small", metadata={"field": "image"})
+        return pb.AugmentationResult(index=record.index, error=error)
+    tensors = [to_tensor("image", 255 - image), *(to_tensor(name, array) for name, array in arrays.items())]
+    return pb.AugmentationResult(index=record.index, arrays=tensors)
