@@ -36,11 +36,16 @@ class EngineConfig(ServiceConfig):
     max_attempts: int = setting(3, "as in ServiceConfig")
 
 
+def engine_in(folder: Path, concurrency: int = 1, **settings: object) -> JobEngine:
+    """Returns an engine that keeps its jobs in a folder; it has not started yet."""
+    config = EngineConfig(store=str(folder), **settings)
+    return JobEngine(config, ObjectStore(config.store_url), HANDLERS, concurrency)
+
+
 @contextlib.asynccontextmanager
 async def running_engine(folder: Path, concurrency: int = 1, **settings: object) -> AsyncIterator[JobEngine]:
     """Runs an engine for the length of an async with block."""
-    config = EngineConfig(store=str(folder), **settings)
-    engine = JobEngine(config, ObjectStore(config.store_url), HANDLERS, concurrency)
+    engine = engine_in(folder, concurrency, **settings)
     await engine.start()
     try:
         yield engine

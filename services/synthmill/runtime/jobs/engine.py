@@ -201,8 +201,10 @@ class JobEngine:
             # The database may be locked or its disk full for a while.
             except Exception:
                 logger.exception("no job could be claimed")
+            # Not wait_for: it forgets that it was cancelled if it is woken at the same moment, and this never ends.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _CLAIM_INTERVAL_S)
+                async with asyncio.timeout(_CLAIM_INTERVAL_S):
+                    await self._wake.wait()
 
     async def _tidy(self) -> None:
         while True:
@@ -258,7 +260,8 @@ class JobEngine:
         """Waits for a worker, and ends one that has been silent for longer than its lease."""
         while True:
             with contextlib.suppress(TimeoutError):
-                return await asyncio.wait_for(process.wait(), self._config.lease_s / 2)
+                async with asyncio.timeout(self._config.lease_s / 2):
+                    return await process.wait()
             row = await asyncio.to_thread(self._table.get, claim.name)
             if row.lease_until < time.time() and row.token == claim.token:
                 logger.warning("the worker of %s is silent and will be ended", claim.name)

@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from support.engines import events_of, running_engine, until, workers
+from support.engines import engine_in, events_of, running_engine, until, workers
 from synthmill.runtime.drain import Drain
 from synthmill.runtime.errors import AlreadyExists, FailedPrecondition, InvalidField, NotFound, OutOfRange, Unavailable
 from synthmill.v1 import job_pb2, job_service_pb2
@@ -108,6 +108,19 @@ async def test_jobs_of_a_stopped_service_wait_for_the_next_one(tmp_path):
         await events_of(engine, job.name)
         assert engine.get(job.name).result == "numbers/60"
     assert sorted(set(numbers(ledger))) == list(range(1, 61))
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_an_engine_that_is_woken_as_it_is_stopped_stops(tmp_path, turns):
+    engine = engine_in(tmp_path)
+    await engine.start()
+    await asyncio.sleep(0.1)
+    engine.create("no such type", {})
+    # How far the waking has got when the stop comes.
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await engine.stop()
 
 
 async def test_same_request_from_fifty_clients_makes_one_job(tmp_path):
