@@ -10,6 +10,7 @@ from synthmill.augmentation.batches import Workers
 from synthmill.augmentation.config import AugmentationConfig
 from synthmill.augmentation.lineage import Lineages
 from synthmill.augmentation.memory import Memory
+from synthmill.augmentation.opening import open_devices
 from synthmill.augmentation.pools import Pools
 from synthmill.augmentation.servicer import AugmentationServicer, add_augmentation_servicer
 from synthmill.runtime.channels import connect
@@ -33,7 +34,8 @@ def build(config: AugmentationConfig, drain: Drain) -> Assembly:
     catalog = connect(config.catalog_address)
     pools = Pools(catalog, store, config.max_pools, config.fresh_s)
     workers = Workers(config.thread_count)
-    augmenting = Augmenting(workers, pools, Memory(config.memory_mb * MIB), config.max_message_bytes, drain)
+    memory, devices = Memory(config.memory_mb * MIB), open_devices(config.accelerator)
+    augmenting = Augmenting(workers, pools, memory, config.max_message_bytes, drain, devices)
     jobs = JobEngine(config, store, HANDLERS, concurrency=config.concurrent_jobs)
     servicer = AugmentationServicer(augmenting, Lineages(catalog, store, pools), catalog, jobs)
     add_jobs = job_service_pb2_grpc.add_JobServiceServicer_to_server

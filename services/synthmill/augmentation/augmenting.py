@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from synthmill.augmentation.batches import DECODED_BYTES, MAX_BATCH_BYTES, Batch, Numbering, Workers, in_batches
 from synthmill.augmentation.frames import Frame, encode_head
@@ -25,6 +26,7 @@ _COST_BYTES = 1 << 20
 # A batch of a stream: its records, and as much for its results.
 _BATCH_COST_BYTES = 2 * MAX_BATCH_BYTES
 _LEAST_WINDOW = 3
+_NO_DEVICES: Mapping[str, Any] = MappingProxyType({})
 
 
 class _Begun(NamedTuple):
@@ -76,16 +78,25 @@ class Augmenting:
         memory: bounds what is under way.
         message_bytes: size that a message may have.
         drain: says when to end streams.
+        devices: what does a part of the work beside the processor, by kind.
     """
 
-    def __init__(self, workers: Workers, pools: Pools, memory: Memory, message_bytes: int, drain: Drain) -> None:
+    def __init__(
+        self,
+        workers: Workers,
+        pools: Pools,
+        memory: Memory,
+        message_bytes: int,
+        drain: Drain,
+        devices: Mapping[str, Any] = _NO_DEVICES,
+    ) -> None:
         self._workers, self._pools, self._memory, self._drain = workers, pools, memory, drain
-        self._message_bytes = message_bytes
+        self._message_bytes, self._devices = message_bytes, devices
         self._streams = 0
 
     async def open(self, spec: pb.AugmentationSpec) -> Task:
         """Makes a spec ready to be done; errors as `open_task`."""
-        return await open_task(spec, self._pools, DECODED_BYTES)
+        return await open_task(spec, self._pools, self._devices, DECODED_BYTES)
 
     async def augment(self, request: pb.AugmentRequest) -> bytes:
         """Answers Augment with a serialised message.

@@ -19,7 +19,7 @@ from synthmill.v1 import augmentation_service_pb2 as pb
 MAX_BATCH_RECORDS = 256
 # A batch is planned in a few array operations, which cost as much for one record as for many: about a millisecond. And
 # batches are what runs side by side.
-MAX_BATCH_BYTES = 2 << 20
+MAX_BATCH_BYTES = 4 << 20
 _LEAST_BATCH_BYTES = 512 << 10
 
 CHUNK_BYTES = 1 << 20

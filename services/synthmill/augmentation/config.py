@@ -9,6 +9,8 @@ from typing import ClassVar
 from synthmill.runtime.config import MIB, ServiceConfig, setting
 from synthmill.runtime.errors import InvalidField
 
+ACCELERATORS = ("cpu", "cuda", "auto")
+
 
 @dataclasses.dataclass(frozen=True)
 class AugmentationConfig(ServiceConfig):
@@ -18,6 +20,11 @@ class AugmentationConfig(ServiceConfig):
 
     # A picture of 16 million pixels has 48 MiB.
     max_message_bytes: int = setting(64 * MIB, "largest message that is sent or received, in bytes")
+    accelerator: str = setting(
+        "cpu",
+        "what calls and streams move and colour images on: " + ", ".join(ACCELERATORS) + "; CUDA's results differ by a "
+        "level now and then from those of the CPU, which jobs always have",
+    )
     threads: int = setting(0, "records that are worked at side by side; 0 means one per core")
     memory_mb: int = setting(1024, "memory for the records of calls and streams under way, in MiB")
     max_pools: int = setting(8, "dataset versions kept open to mix records with; the one unused for longest makes room")
@@ -28,6 +35,8 @@ class AugmentationConfig(ServiceConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.accelerator not in ACCELERATORS:
+            raise InvalidField("accelerator", self.accelerator, "one of " + ", ".join(ACCELERATORS))
         for name, low, high in (
             ("threads", 0, 1024),
             ("memory_mb", 1, 1 << 24),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 from synthmill.augmentation.pools import Pools
@@ -12,7 +13,7 @@ from synthmill.kinds.augmentation import Augmentation, Augmenter
 from synthmill.kinds.base import Kind
 from synthmill.kinds.policies.parsing import Policy
 from synthmill.kinds.policy_messages import to_mapping
-from synthmill.kinds.registry import get_kind
+from synthmill.kinds.registry import all_kinds, get_kind
 from synthmill.runtime.errors import InvalidField, NotFound
 from synthmill.v1 import augmentation_service_pb2 as pb
 from synthmill.v1 import policy_pb2
@@ -21,6 +22,19 @@ DEFAULT_KIND = "image"
 MAX_CLASSES = 10_000
 
 _PARSED_POLICIES = 256
+
+
+def open_devices(wanted: str) -> dict[str, Any]:
+    """Returns what does a part of the work beside the processor, by kind.
+
+    Args:
+        wanted: "cpu", "cuda", or "auto", which is CUDA where there is one.
+
+    Raises:
+        FailedPrecondition: CUDA is wanted, and does not start.
+    """
+    kinds = [kind for kind in all_kinds().values() if kind.augmentation_module]
+    return {kind.name: kind.augmentation().open_device(wanted) for kind in kinds}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,12 +66,13 @@ class Task:
     pool: str = ""
 
 
-async def open_task(spec: pb.AugmentationSpec, pools: Pools, result_bytes: int) -> Task:
+async def open_task(spec: pb.AugmentationSpec, pools: Pools, devices: Mapping[str, Any], result_bytes: int) -> Task:
     """Makes a spec ready to be done.
 
     Args:
         spec: as it was sent.
         pools: finds the dataset to mix with.
+        devices: what does a part of the work beside the processor, by kind.
         result_bytes: what the results of one batch may take before the rest is left for another.
 
     Raises:
@@ -76,7 +91,8 @@ async def open_task(spec: pb.AugmentationSpec, pools: Pools, result_bytes: int) 
         if class_count and pool.class_count and class_count != pool.class_count:
             raise InvalidField("spec.class_count", class_count, f"{pool.class_count}, the number of the pool's classes")
         class_count = class_count or pool.class_count
-    augmenter = augmentation.open(checked.policy, pool, Frugal(augmentation, result_bytes), class_count or None)
+    frugal, device = Frugal(augmentation, result_bytes), devices.get(kind.name)
+    augmenter = augmentation.open(checked.policy, pool, frugal, class_count or None, device)
     return Task(kind, augmentation, augmenter, spec.seed, checked.digest, pool.name if pool is not None else "")
 
 

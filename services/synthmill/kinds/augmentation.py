@@ -11,7 +11,7 @@ import numpy as np
 
 from synthmill.kinds.policies.parsing import Described, Policy
 from synthmill.kinds.policies.tree import Traced
-from synthmill.runtime.errors import SynthmillError
+from synthmill.runtime.errors import FailedPrecondition, SynthmillError
 
 
 class Augmentation(ABC):
@@ -42,6 +42,7 @@ class Augmentation(ABC):
         pool: Sequence[Any] | None = None,
         executor: Executor | None = None,
         class_count: int | None = None,
+        device: Any = None,
     ) -> Augmenter:
         """Makes a policy ready to be applied.
 
@@ -50,10 +51,24 @@ class Augmentation(ABC):
             pool: examples that others are mixed with: what has a length and is read by position.
             executor: runs records side by side; without one, they run one after the other.
             class_count: length that labels must have; None allows any.
+            device: what `open_device` returned; results differ a little from those of the processor.
 
         Raises:
             FailedPrecondition: the policy mixes records, and there is no pool.
         """
+
+    def open_device(self, wanted: str) -> Any:
+        """Returns what does a part of the work beside the processor, or None; says in the log which and why.
+
+        Args:
+            wanted: "cpu", "cuda", or "auto", which is CUDA where there is one.
+
+        Raises:
+            FailedPrecondition: CUDA is wanted, and the kind or the machine has no use for it.
+        """
+        if wanted == "cuda":
+            raise FailedPrecondition("records of this kind are augmented on the CPU", field="accelerator")
+        return None
 
     @abstractmethod
     def to_example(self, arrays: Mapping[str, np.ndarray]) -> Any:

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import grpc
 import uvloop
@@ -24,7 +24,7 @@ from synthmill.runtime import metrics
 from synthmill.runtime.calls import ObservedServer
 from synthmill.runtime.config import ServiceConfig, load_config
 from synthmill.runtime.drain import Drain
-from synthmill.runtime.errors import InvalidField
+from synthmill.runtime.errors import FailedPrecondition, InvalidField, SynthmillError
 from synthmill.runtime.logs import set_up_logging
 from synthmill.runtime.processes.siblings import Shared, Siblings
 
@@ -76,15 +76,18 @@ class Assembly:
 
 
 def run_service(config_class: type[C], build: Callable[[C, Drain], Assembly]) -> None:
-    """Runs a service until SIGTERM or SIGINT; bad settings end it with status 2 before it begins.
+    """Runs a service until SIGTERM or SIGINT; settings that cannot be met end it with status 2 before it begins.
 
     Args:
         config_class: the service's settings.
-        build: puts its parts together; called inside the running event loop.
+        build: puts its parts together; called inside the running event loop. FailedPrecondition says what is missing.
     """
     config = read_settings(config_class)
     set_up_logging(config.service, config.log_level)
-    asyncio.run(serve(config, build))
+    try:
+        asyncio.run(serve(config, build))
+    except FailedPrecondition as error:
+        _end_for(config_class, error)
 
 
 def read_settings(config_class: type[C]) -> C:
@@ -92,8 +95,12 @@ def read_settings(config_class: type[C]) -> C:
     try:
         return load_config(config_class, sys.argv[1:], os.environ)
     except InvalidField as error:
-        print(f"{config_class.service}: {error.message}", file=sys.stderr)
-        sys.exit(_EXIT_BAD_SETTINGS)
+        _end_for(config_class, error)
+
+
+def _end_for(config_class: type[ServiceConfig], error: SynthmillError) -> NoReturn:
+    print(f"{config_class.service}: {error.message}", file=sys.stderr)
+    sys.exit(_EXIT_BAD_SETTINGS)
 
 
 def run_in_loop(main: Coroutine[Any, Any, None]) -> None:

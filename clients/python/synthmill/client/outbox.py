@@ -12,7 +12,7 @@ from synthmill.runtime.errors import DataLoss
 from synthmill.v1 import augmentation_service_pb2 as pb
 
 _MESSAGE_RECORDS = 256
-_MESSAGE_BYTES = 2 << 20
+_MESSAGE_BYTES = 4 << 20
 # A source that brings a record now and then must not wait until a message is full.
 _LONGEST_WAIT_S = 0.005
 

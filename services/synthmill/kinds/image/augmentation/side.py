@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from synthmill.kinds.augmentation import Augmentation
+from synthmill.kinds.image.augmentation.device import Device, open_device
 from synthmill.kinds.image.augmentation.engine import Augmenter
 from synthmill.kinds.image.augmentation.example import Example
 from synthmill.kinds.image.augmentation.gallery import draw_grid
@@ -45,8 +46,12 @@ class ImageAugmentation(Augmentation):
         pool: Sequence[Example] | None = None,
         executor: Executor | None = None,
         class_count: int | None = None,
+        device: Device | None = None,
     ) -> Augmenter:
-        return Augmenter(policy, pool, executor, class_count)
+        return Augmenter(policy, pool, executor, class_count, device)
+
+    def open_device(self, wanted: str) -> Device | None:
+        return open_device(wanted)
 
     def to_example(self, arrays: Mapping[str, np.ndarray]) -> Example:
         for name in arrays:
