@@ -31,6 +31,10 @@ def test_targets_come_back_beside_the_images(client):
     found = client.augmentation.augment(IMAGES[:2], "light", boxes=[[[0, 0, 2, 2]], [[1, 1, 3, 3]]])
     assert set(found) == {"image", "boxes"}
     assert found["boxes"][1].tolist() == [[1, 1, 3, 3]]
+    found = client.augmentation.augment(IMAGES[:1], "light", boxes=[[[1, 0, 2, 3]]], box_format="coco")
+    assert found["boxes"][0].tolist() == [[1, 0, 2, 3]]
+    with pytest.raises(InvalidField, match="box_format: got 'pascal', allowed: one of voc, coco, yolo"):
+        client.augmentation.augment(IMAGES[:1], "light", boxes=[[[1, 0, 2, 3]]], box_format="pascal")
     with pytest.raises(InvalidField, match="boxes: got '1 of them'"):
         client.augmentation.augment(IMAGES[:2], "light", boxes=[[[0, 0, 2, 2]]])
 

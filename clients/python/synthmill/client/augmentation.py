@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from synthmill.client.policies import PolicySource, policy_fields
 from synthmill.client.records import EncodedRecord, RecordStub, encode_record, encode_request, to_message
 from synthmill.client.retrying import BROKEN, Tries
 from synthmill.client.services import ServiceClient
+from synthmill.kinds.boxes import from_corners, to_corners
 from synthmill.runtime.errors import InvalidField, SynthmillError, Unavailable, rebuild
 from synthmill.runtime.tensors import from_tensor
 from synthmill.v1 import augmentation_service_pb2 as pb
@@ -70,6 +71,7 @@ class AsyncAugmentation(ServiceClient):
         start_index: int = 0,
         kind: str = "",
         pool: str = "",
+        box_format: str = "voc",
         **targets: Sequence[Any] | None,
     ) -> Any:
         """Augments images, with their targets if there are any.
@@ -78,6 +80,7 @@ class AsyncAugmentation(ServiceClient):
             images: of any sizes, or one array of many.
             start_index: index of the first; the others follow.
             pool: dataset that images are mixed with, if the policy does that.
+            box_format: of the boxes that come and go: "voc" (corners), "coco" or "yolo".
             targets: one for each image, by name: label, boxes, box_labels, mask, keypoints, keypoint_labels.
 
         Returns:
@@ -93,9 +96,15 @@ class AsyncAugmentation(ServiceClient):
         for name, values in columns.items():
             if len(values) != len(images):
                 raise InvalidField(name, f"{len(values)} of them", f"one for each of the {len(images)} images")
+        sizes = [image.shape[:2] for image in images]
+        if "boxes" in columns:
+            columns["boxes"] = _each_box(to_corners, columns["boxes"], box_format, sizes)
         records = [{name: values[row] for name, values in columns.items()} for row in range(len(images))]
         done = await self.augment_records(records, policy, seed=seed, start_index=start_index, kind=kind, pool=pool)
         results = {name: [each.arrays[name] for each in done] for name in columns}
+        if "boxes" in results:
+            sizes = [image.shape[:2] for image in results["image"]]
+            results["boxes"] = _each_box(from_corners, results["boxes"], box_format, sizes)
         if isinstance(images, np.ndarray):
             results["image"] = _stacked(results["image"], images)
         return results if targets else results["image"]
@@ -313,6 +322,12 @@ class Augmentation(Blocking[AsyncAugmentation]):
     resolve_policy = blocking(AsyncAugmentation.resolve_policy)
     create_augmentation_job = blocking(AsyncAugmentation.create_augmentation_job)
     get_lineage = blocking(AsyncAugmentation.get_lineage)
+
+
+def _each_box(
+    convert: Callable[..., np.ndarray], boxes: Sequence[Any], box_format: str, sizes: Sequence[tuple[int, int]]
+) -> list[np.ndarray]:
+    return [convert(each, box_format, size) for each, size in zip(boxes, sizes, strict=True)]
 
 
 def _to_augmented(result: pb.AugmentationResult, return_errors: bool) -> Augmented:
