@@ -16,6 +16,8 @@ Word w of sample i is squares32(i * 2^16 + w, key). Hence the bounds: index < 2^
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -43,6 +45,7 @@ def squares32(counter: npt.ArrayLike, key: npt.ArrayLike) -> np.ndarray:
     return (x * x + z) >> np.uint64(32)
 
 
+@functools.lru_cache(maxsize=1024)
 def derive_key(seed: int) -> int:
     """Returns the odd Squares key of a seed in [0, 2^64)."""
     m = np.asarray([seed], np.uint64) + np.uint64(KEY_OFFSET)

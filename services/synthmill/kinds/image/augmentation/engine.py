@@ -238,8 +238,10 @@ class _Plan:
 
     def move(self, node: Apply, rows: np.ndarray, operation: Geometry, drawn: Drawn) -> None:
         """Adds a map of places."""
-        self.flush(rows[operation.adds_border(node.parameters, self.size[rows])])
         before = self.size[rows]
+        bordered = rows[operation.adds_border(node.parameters, before)]
+        if len(bordered):
+            self.flush(bordered)
         placement = operation.place(node.parameters, drawn, before)
         matrix = placement.matrix @ self._matrix[rows]
         area = np.abs(matrix[:, 0, 0] * matrix[:, 1, 1] - matrix[:, 0, 1] * matrix[:, 1, 0])
