@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import math
 import os
@@ -44,8 +45,16 @@ def open_fabric(machine: Machine) -> Fabric:
     strategy = "ddp" if "TORCHELASTIC_RUN_ID" in os.environ else "auto"
     fabric = Fabric(accelerator=accelerator, devices=processes, strategy=strategy, precision=_PRECISIONS[precision])
     fabric.launch()
+    if fabric.world_size > 1:
+        atexit.register(_leave_the_others)
     log.info("training on %s in %s, %d process(es)", fabric.device, precision, fabric.world_size)
     return fabric
+
+
+def _leave_the_others() -> None:
+    """Ends the threads that talk to other processes: one that wants the interpreter while it ends would abort it."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _fastest_precision(accelerator: str) -> str:

@@ -21,10 +21,14 @@ from synthmill.runtime.errors import Cancelled, InvalidField
 FLOAT32 = dataclasses.replace(MACHINE, precision="float32")
 LEARNING_RATE = 1e-3
 SCRIPT = """
-import dataclasses, pathlib, sys
+import atexit, dataclasses, os, pathlib, sys
+import torch
 from unit.learning.tasks import MACHINE, points_task
 from synthmill.learning.run import train
 folder = pathlib.Path(sys.argv[1])
+# Runs after whatever training has registered.
+note = folder / ("still-talks-" + os.environ["RANK"])
+atexit.register(lambda: note.write_text(str(torch.distributed.is_initialized())))
 machine = dataclasses.replace(MACHINE, precision="float32")
 result = train(points_task(folder / "data", learning_rate=1e-3), folder / "shared", machine=machine)
 assert result.artifacts["weights.safetensors"].exists()
@@ -38,6 +42,7 @@ def test_two_processes_learn_what_one_learns(tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     subprocess.run([*command, str(tmp_path / "script.py"), str(tmp_path)], check=True, env=toy_kind_environment())
+    assert [note.read_text() for note in tmp_path.glob("still-talks-*")] == ["False", "False"]
     (shared,) = tmp_path.glob("shared/*/model/weights.safetensors")
     expected, found = load_file(alone.artifacts["weights.safetensors"]), load_file(shared)
     assert set(found) == set(expected)
