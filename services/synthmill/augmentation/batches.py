@@ -67,7 +67,8 @@ def in_batches(records: Sequence[Indexed], workers: int = 1) -> Iterator[Batch]:
     batch: list[Indexed] = []
     size = 0
     for each, added in zip(records, sizes, strict=True):
-        if batch and (len(batch) == MAX_BATCH_RECORDS or size + added > limit):
+        # Over the limit by a part of a record rather than a record alone, left from a message of just this size.
+        if batch and (len(batch) == MAX_BATCH_RECORDS or size >= limit or added > limit):
             yield batch
             batch, size = [], 0
         batch.append(each)

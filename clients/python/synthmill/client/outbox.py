@@ -14,7 +14,7 @@ from synthmill.v1 import augmentation_service_pb2 as pb
 _MESSAGE_RECORDS = 256
 _MESSAGE_BYTES = 4 << 20
 # A source that brings a record now and then must not wait until a message is full.
-_LONGEST_WAIT_S = 0.005
+_LONGEST_WAIT_S = 0.03
 
 
 class Outbox:
