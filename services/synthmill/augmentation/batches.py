@@ -67,8 +67,8 @@ def in_batches(records: Sequence[Indexed], workers: int = 1) -> Iterator[Batch]:
     batch: list[Indexed] = []
     size = 0
     for each, added in zip(records, sizes, strict=True):
-        # Over the limit by a part of a record rather than a record alone, left from a message of just this size.
-        if batch and (len(batch) == MAX_BATCH_RECORDS or size >= limit or added > limit):
+        # As near to the limit as whole records come: of a message of just this size, no record is left alone.
+        if batch and (len(batch) == MAX_BATCH_RECORDS or size + added / 2 > limit):
             yield batch
             batch, size = [], 0
         batch.append(each)

@@ -35,9 +35,12 @@ def test_records_are_divided_by_number_and_by_size():
     small = Numbering().number([record(pixels(4, 4))] * 300)
     assert [len(batch) for batch in in_batches(small)] == [MAX_BATCH_RECORDS, 44]
     large = Numbering().number([record(pixels(2000, 1000))] * 5)
-    assert [len(batch) for batch in in_batches(large)] == [3, 2]
+    assert [len(batch) for batch in in_batches(large)] == [2, 2, 1]
     # Each of several workers gets a part.
     assert [len(batch) for batch in in_batches(large, workers=4)] == [1] * 5
+    # A message that its last record brings over the limit is one batch.
+    message = Numbering().number([record(pixels(224, 672))] * 28)
+    assert [len(batch) for batch in in_batches(message)] == [28]
     huge = Numbering().number([record(pixels(3000, 3000))])
     assert [len(batch) for batch in in_batches(huge)] == [1]
     assert list(in_batches([])) == []
