@@ -179,7 +179,8 @@ async def test_error_of_a_part_is_that_of_the_request_and_the_rest_is_not_comput
         await answering
     engine.gate.set()
     await scheduler.stop()
-    assert len(engine.asked) == WORKERS + 1
+    # The worker that failed may have begun another part before the request heard of it.
+    assert len(engine.asked) in (WORKERS, WORKERS + 1)
 
 
 async def test_caller_that_goes_away_stops_all_parts(scheduler, engine):
