@@ -112,6 +112,7 @@ def test_single_operations(capsys):
         rows.append([operation, *(f"{rate:,.0f}" for rate in rates.values()), f"{ratio:.2f}"])
     with capsys.disabled():
         print(f"\n{table([f'{SIDE} PIXELS', OURS, 'albumentations', 'RATIO'], rows)}")
+    assert statistics.median(float(row[-1]) for row in rows) >= 0.9
 
 
 def images_per_second(name: str, side: int, *operation: str) -> float:

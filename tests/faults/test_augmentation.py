@@ -10,8 +10,8 @@ import time
 
 import numpy as np
 import pytest
-from faults.test_training import children_of
 
+from support.cluster import children_of
 from support.studio import client_of, running_services
 from synthmill.client import Client, dataset_spec
 from synthmill.runtime.errors import Cancelled, Unavailable

@@ -8,11 +8,10 @@ import random
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from support.cluster import Cluster, ServiceProcess
+from support.cluster import Cluster, ServiceProcess, children_of
 from support.studio import client_of, import_digits, running_services, start_training
 from synthmill.client import Client
 from synthmill.runtime.errors import Unavailable
@@ -21,17 +20,6 @@ from synthmill.v1 import job_pb2
 FLAGS = ["--lease-s", "2", "--heartbeat-s", "0.4", "--max-attempts", "100"]
 STEPS = 400
 WITHIN_S = 150.0
-
-
-def children_of(pid: int) -> list[int]:
-    """Returns the process ids of the workers of a service."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
-                    found.append(int(entry.name))
-    return found
 
 
 def kill_worker(cluster: Cluster) -> None:

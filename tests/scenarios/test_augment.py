@@ -9,13 +9,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from support.cluster import Cluster
+from support.cluster import Cluster, children_of
 from synthmill.client import AugmentedDataset, Client, dataset_spec
 from synthmill.kinds.policy_messages import to_mapping
 from synthmill.kinds.registry import get_kind
@@ -219,7 +218,7 @@ def wait_for_results(client: Client, name: str) -> None:
 
 
 def kill_worker(client: Client, services: Cluster, name: str) -> None:
-    for pid in _children_of(services.services["augmentation"].pid):
+    for pid in children_of(services.services["augmentation"].pid):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
@@ -279,11 +278,3 @@ def test_results_of_another_size_need_a_dataset_of_their_own(client, dataset, se
     oblong = {"steps": [{"op": "resize", "height": 12, "width": 10}, {"op": "transpose", "probability": 0.5}]}
     with pytest.raises(FailedPrecondition, match="results differ in size: image is"):
         finished(client, begin(client, plain, "large", oblong, without_originals=True))
-
-
-def _children_of(pid: int) -> list[int]:
-    found: list[int] = []
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += map(int, children.read_text().split())
-    return found

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -165,6 +165,15 @@ def running_cluster(
         yield cluster
     finally:
         cluster.kill()
+
+
+def children_of(pid: int) -> list[int]:
+    """Returns the process ids of the children of a process: of a service, its workers."""
+    found: list[int] = []
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += map(int, children.read_text().split())
+    return found
 
 
 def _first_line(stream: IO[str], timeout_s: float) -> str:

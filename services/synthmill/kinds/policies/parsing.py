@@ -26,7 +26,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from synthmill.kinds.parameters import parse
-from synthmill.kinds.policies.tree import MAX_DRAWS, MAX_NODES, Apply, Group, Node, OneOf, SomeOf
+from synthmill.kinds.policies.tree import MAX_DRAWS, MAX_NODES, Apply, Group, Node, OneOf, SomeOf, walk
 from synthmill.runtime.errors import InvalidField
 
 _ROOT = "policy"
@@ -168,11 +168,7 @@ class _Parser:
 
 def operations_of(nodes: tuple[Node, ...]) -> Iterator[Apply]:
     """Yields the operations of a policy in their order."""
-    for node in nodes:
-        if isinstance(node, Apply):
-            yield node
-        elif isinstance(node, Group):
-            yield from operations_of(node.steps)
+    return (node for node in walk(nodes) if isinstance(node, Apply))
 
 
 def _as_json(parameters: Any) -> dict[str, Any]:

@@ -61,6 +61,7 @@ def test_a_box_that_rounding_empties_goes():
     record = boxed([0, 0, 20 + 1e-5, 10], [0, 0, np.nextafter(np.float32(20), np.float32(40)), 10])
     moved = apply(record, {"op": "translate", "x": -0.5, "y": 0}, min_visible=0.0)
     require_valid(moved)
+    assert (moved.boxes[:, :2] < moved.boxes[:, 2:]).all()
 
 
 def test_a_border_does_not_bring_back_what_was_cut_off():

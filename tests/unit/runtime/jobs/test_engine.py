@@ -121,6 +121,7 @@ async def test_an_engine_that_is_woken_as_it_is_stopped_stops(tmp_path, turns):
         await asyncio.sleep(0)
     async with asyncio.timeout(10):
         await engine.stop()
+    assert not workers()
 
 
 async def test_same_request_from_fifty_clients_makes_one_job(tmp_path):

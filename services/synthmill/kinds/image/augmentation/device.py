@@ -32,9 +32,6 @@ from synthmill.kinds.image.augmentation.resampling import Border, View, level
 from synthmill.kinds.image.augmentation.work import Mix, Move, Step, Work
 from synthmill.runtime.errors import FailedPrecondition
 
-CHOICES = ("auto", "cuda", "cpu")
-"""What images may be moved and coloured on; "auto" is CUDA where it starts, "cpu" is OpenCV without ONNX Runtime."""
-
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 
 # In one run, of the images or of what is seen of them; it takes some 60 bytes for each. On CUDA, ONNX Runtime's
@@ -131,7 +128,7 @@ def open_device(wanted: str = "auto") -> Device | None:
     """Returns the GPU, or None if the CPU does everything; says in the log which and why.
 
     Args:
-        wanted: of `CHOICES`.
+        wanted: "auto", CUDA where it starts; "cuda"; "cpu", which is OpenCV without ONNX Runtime.
 
     Raises:
         FailedPrecondition: CUDA is wanted, and does not start.
