@@ -175,3 +175,21 @@ def _between(low: float, high: float, chance: np.ndarray) -> np.ndarray:
     if isinstance(low, int) and isinstance(high, int):
         return low + np.floor(chance * (high - low + 1)).astype(np.int64)
     return low + chance * (high - low)
+
+
+def draw_window(
+    area: np.ndarray, aspect: tuple[float, float], chances: np.ndarray, size: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draws windows of images: height and width, and top and left, whole numbers, float64 (n, 2) each.
+
+    Args:
+        area: of each window, as a share of the image; where it is above 0, the window has a pixel at least.
+        aspect: width by height, a range in which a ratio is as likely as its inverse.
+        chances: what decides about aspect, top and left, (n, 3).
+        size: of the images, (n, 2).
+    """
+    low, high = np.log(aspect)
+    ratio = np.exp(low + chances[:, 0] * (high - low))
+    pixels = area * size.prod(axis=1)
+    window = np.round(np.sqrt(np.stack([pixels / ratio, pixels * ratio], axis=1))).clip((area > 0)[:, None], size)
+    return window, np.floor(chances[:, 1:] * (size - window + 1))

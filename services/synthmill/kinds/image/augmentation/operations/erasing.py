@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from synthmill.kinds.base import parameter
-from synthmill.kinds.image.augmentation.operations.base import Drawn, Paint, Values
+from synthmill.kinds.image.augmentation.operations.base import Drawn, Paint, Values, draw_window
 from synthmill.kinds.image.augmentation.resampling import level, top_level
 
 _MOST_SQUARES = 16
@@ -35,14 +35,8 @@ class Erase(Paint):
 
     def draw(self, given: EraseParameters, chances: np.ndarray, size: np.ndarray) -> Drawn:
         area = super().draw(given, chances, size)["area"]
-        low, high = np.log(given.aspect)
-        aspect = np.exp(low + chances[:, 1] * (high - low))
-        pixels = area * size.prod(axis=1)
-        window = np.round(np.sqrt(np.stack([pixels / aspect, pixels * aspect], axis=1)))
-        # At least a pixel, but for a share of zero.
-        window = window.clip((area > 0)[:, None], size).astype(int)
-        top, left = np.floor(self.extra(chances) * (size - window + 1)).astype(int).T
-        return {"top": top, "left": left, "height": window[:, 0], "width": window[:, 1]}
+        window, corner = (part.astype(int) for part in draw_window(area, given.aspect, chances[:, 1:], size))
+        return {"top": corner[:, 0], "left": corner[:, 1], "height": window[:, 0], "width": window[:, 1]}
 
     def paint(
         self, image: np.ndarray, given: EraseParameters, values: Values, generator: np.random.Generator

@@ -14,7 +14,7 @@ import numpy as np
 from synthmill.kinds.base import parameter
 from synthmill.kinds.image.augmentation import matrices
 from synthmill.kinds.image.augmentation.example import MAX_SIDE
-from synthmill.kinds.image.augmentation.operations.base import Drawn, Geometry, Placement
+from synthmill.kinds.image.augmentation.operations.base import Drawn, Geometry, Placement, draw_window
 
 
 class HorizontalFlip(Geometry):
@@ -263,13 +263,9 @@ class RandomResizedCrop(Geometry):
     extra_draws = 2
 
     def draw(self, given: RandomResizedCropParameters, chances: np.ndarray, size: np.ndarray) -> Drawn:
-        area = given.area[0] + chances[:, 0] * (given.area[1] - given.area[0])
-        low, high = np.log(given.aspect)
-        aspect = np.exp(low + chances[:, 1] * (high - low))
-        pixels = area * size.prod(axis=1)
-        window = np.round(np.sqrt(np.stack([pixels / aspect, pixels * aspect], axis=1))).clip(1, size)
-        top, left = np.floor(self.extra(chances) * (size - window + 1)).T
-        return {"top": top, "left": left, "height": window[:, 0], "width": window[:, 1]}
+        area = super().draw(given, chances, size)["area"]
+        window, corner = draw_window(area, given.aspect, chances[:, 1:], size)
+        return {"top": corner[:, 0], "left": corner[:, 1], "height": window[:, 0], "width": window[:, 1]}
 
     def place(self, given: RandomResizedCropParameters, drawn: Drawn, size: np.ndarray) -> Placement:
         asked = np.array([given.height, given.width])
