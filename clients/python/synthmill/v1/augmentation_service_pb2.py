@@ -23,13 +23,14 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from synthmill.v1 import access_pb2 as synthmill_dot_v1_dot_access__pb2
 from synthmill.v1 import job_pb2 as synthmill_dot_v1_dot_job__pb2
 from synthmill.v1 import policy_pb2 as synthmill_dot_v1_dot_policy__pb2
 from synthmill.v1 import tensor_pb2 as synthmill_dot_v1_dot_tensor__pb2
 from synthmill.v1 import training_service_pb2 as synthmill_dot_v1_dot_training__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'synthmill/v1/augmentation_service.proto\x12\x0csynthmill.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x16synthmill/v1/job.proto\x1a\x19synthmill/v1/policy.proto\x1a\x19synthmill/v1/tensor.proto\x1a#synthmill/v1/training_service.proto\"X\n\x12\x41ugmentationRecord\x12\x12\n\x05index\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12$\n\x06\x61rrays\x18\x02 \x03(\x0b\x32\x14.synthmill.v1.TensorB\x08\n\x06_index\"\xa6\x01\n\x11\x41ugmentationError\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12?\n\x08metadata\x18\x03 \x03(\x0b\x32-.synthmill.v1.AugmentationError.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"y\n\x12\x41ugmentationResult\x12\r\n\x05index\x18\x01 \x01(\x03\x12$\n\x06\x61rrays\x18\x02 \x03(\x0b\x32\x14.synthmill.v1.Tensor\x12.\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x1f.synthmill.v1.AugmentationError\"\x8b\x01\n\x10\x41ugmentationSpec\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12$\n\x06policy\x18\x02 \x01(\x0b\x32\x14.synthmill.v1.Policy\x12\x12\n\nready_made\x18\x03 \x01(\t\x12\x0c\n\x04seed\x18\x04 \x01(\x04\x12\x0c\n\x04pool\x18\x05 \x01(\t\x12\x13\n\x0b\x63lass_count\x18\x06 \x01(\x05\"q\n\x0e\x41ugmentRequest\x12,\n\x04spec\x18\x01 \x01(\x0b\x32\x1e.synthmill.v1.AugmentationSpec\x12\x31\n\x07records\x18\x02 \x03(\x0b\x32 .synthmill.v1.AugmentationRecord\"i\n\x0f\x41ugmentResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .synthmill.v1.AugmentationResult\x12\x15\n\rpolicy_digest\x18\x02 \x01(\t\x12\x0c\n\x04pool\x18\x03 \x01(\t\"w\n\x14\x41ugmentStreamRequest\x12,\n\x04spec\x18\x01 \x01(\x0b\x32\x1e.synthmill.v1.AugmentationSpec\x12\x31\n\x07records\x18\x02 \x03(\x0b\x32 .synthmill.v1.AugmentationRecord\"\x90\x01\n\x0ePreviewRequest\x12,\n\x04spec\x18\x01 \x01(\x0b\x32\x1e.synthmill.v1.AugmentationSpec\x12\x30\n\x06record\x18\x02 \x01(\x0b\x32 .synthmill.v1.AugmentationRecord\x12\r\n\x05\x63ount\x18\x03 \x01(\x05\x12\x0f\n\x07\x63olumns\x18\x04 \x01(\x05\"\"\n\x0fPreviewResponse\x12\x0f\n\x07picture\x18\x01 \x01(\x0c\"%\n\x15ListOperationsRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\"\xb5\x01\n\tOperation\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05group\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12+\n\nparameters\x18\x05 \x03(\x0b\x32\x17.synthmill.v1.Parameter\x12\x10\n\x08partners\x18\x06 \x01(\x05\x12)\n\x07\x65xample\x18\x07 \x01(\x0b\x32\x18.synthmill.v1.PolicyStep\"E\n\x16ListOperationsResponse\x12+\n\noperations\x18\x01 \x03(\x0b\x32\x17.synthmill.v1.Operation\",\n\x1cListReadyMadePoliciesRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\"c\n\x0fReadyMadePolicy\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12$\n\x06policy\x18\x03 \x01(\x0b\x32\x14.synthmill.v1.Policy\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\"P\n\x1dListReadyMadePoliciesResponse\x12/\n\x08policies\x18\x01 \x03(\x0b\x32\x1d.synthmill.v1.ReadyMadePolicy\"^\n\x14ResolvePolicyRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12$\n\x06policy\x18\x02 \x01(\x0b\x32\x14.synthmill.v1.Policy\x12\x12\n\nready_made\x18\x03 \x01(\t\"M\n\x15ResolvePolicyResponse\x12$\n\x06policy\x18\x01 \x01(\x0b\x32\x14.synthmill.v1.Policy\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\"\x87\x02\n\x1c\x43reateAugmentationJobRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12$\n\x06policy\x18\x02 \x01(\x0b\x32\x14.synthmill.v1.Policy\x12\x12\n\nready_made\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0e\n\x06\x63opies\x18\x05 \x01(\x05\x12\x19\n\x11records_per_class\x18\x06 \x01(\x03\x12\x0f\n\x07\x62\x61lance\x18\x07 \x01(\x08\x12\x19\n\x11without_originals\x18\x08 \x01(\x08\x12\x0c\n\x04seed\x18\t \x01(\x04\x12\x12\n\nrequest_id\x18\n \x01(\t\x12\x15\n\rvalidate_only\x18\x0b \x01(\x08\"4\n\x11GetLineageRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x0e\n\x06record\x18\x02 \x01(\x03\"W\n\x10\x41ppliedOperation\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\'\n\x06values\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xde\x01\n\x12GetLineageResponse\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x15\n\rsource_record\x18\x02 \x01(\x03\x12\x13\n\x0bis_original\x18\x03 \x01(\x08\x12\r\n\x05index\x18\x04 \x01(\x03\x12\x0c\n\x04seed\x18\x05 \x01(\x04\x12\x15\n\rpolicy_digest\x18\x06 \x01(\t\x12\x32\n\noperations\x18\x07 \x03(\x0b\x32\x1e.synthmill.v1.AppliedOperation\x12$\n\x06policy\x18\x08 \x01(\x0b\x32\x14.synthmill.v1.Policy2\xcf\x05\n\x13\x41ugmentationService\x12\x46\n\x07\x41ugment\x12\x1c.synthmill.v1.AugmentRequest\x1a\x1d.synthmill.v1.AugmentResponse\x12V\n\rAugmentStream\x12\".synthmill.v1.AugmentStreamRequest\x1a\x1d.synthmill.v1.AugmentResponse(\x01\x30\x01\x12\x46\n\x07Preview\x12\x1c.synthmill.v1.PreviewRequest\x1a\x1d.synthmill.v1.PreviewResponse\x12[\n\x0eListOperations\x12#.synthmill.v1.ListOperationsRequest\x1a$.synthmill.v1.ListOperationsResponse\x12p\n\x15ListReadyMadePolicies\x12*.synthmill.v1.ListReadyMadePoliciesRequest\x1a+.synthmill.v1.ListReadyMadePoliciesResponse\x12X\n\rResolvePolicy\x12\".synthmill.v1.ResolvePolicyRequest\x1a#.synthmill.v1.ResolvePolicyResponse\x12V\n\x15\x43reateAugmentationJob\x12*.synthmill.v1.CreateAugmentationJobRequest\x1a\x11.synthmill.v1.Job\x12O\n\nGetLineage\x12\x1f.synthmill.v1.GetLineageRequest\x1a .synthmill.v1.GetLineageResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'synthmill/v1/augmentation_service.proto\x12\x0csynthmill.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x19synthmill/v1/access.proto\x1a\x16synthmill/v1/job.proto\x1a\x19synthmill/v1/policy.proto\x1a\x19synthmill/v1/tensor.proto\x1a#synthmill/v1/training_service.proto\"X\n\x12\x41ugmentationRecord\x12\x12\n\x05index\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12$\n\x06\x61rrays\x18\x02 \x03(\x0b\x32\x14.synthmill.v1.TensorB\x08\n\x06_index\"\xa6\x01\n\x11\x41ugmentationError\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12?\n\x08metadata\x18\x03 \x03(\x0b\x32-.synthmill.v1.AugmentationError.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"y\n\x12\x41ugmentationResult\x12\r\n\x05index\x18\x01 \x01(\x03\x12$\n\x06\x61rrays\x18\x02 \x03(\x0b\x32\x14.synthmill.v1.Tensor\x12.\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x1f.synthmill.v1.AugmentationError\"\xa0\x01\n\x10\x41ugmentationSpec\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12$\n\x06policy\x18\x02 \x01(\x0b\x32\x14.synthmill.v1.Policy\x12\x12\n\nready_made\x18\x03 \x01(\t\x12\x0c\n\x04seed\x18\x04 \x01(\x04\x12\x0c\n\x04pool\x18\x05 \x01(\t\x12\x13\n\x0b\x63lass_count\x18\x06 \x01(\x05\x12\x13\n\x0bpolicy_name\x18\x07 \x01(\t\"q\n\x0e\x41ugmentRequest\x12,\n\x04spec\x18\x01 \x01(\x0b\x32\x1e.synthmill.v1.AugmentationSpec\x12\x31\n\x07records\x18\x02 \x03(\x0b\x32 .synthmill.v1.AugmentationRecord\"~\n\x0f\x41ugmentResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .synthmill.v1.AugmentationResult\x12\x15\n\rpolicy_digest\x18\x02 \x01(\t\x12\x0c\n\x04pool\x18\x03 \x01(\t\x12\x13\n\x0bpolicy_name\x18\x04 \x01(\t\"w\n\x14\x41ugmentStreamRequest\x12,\n\x04spec\x18\x01 \x01(\x0b\x32\x1e.synthmill.v1.AugmentationSpec\x12\x31\n\x07records\x18\x02 \x03(\x0b\x32 .synthmill.v1.AugmentationRecord\"\x90\x01\n\x0ePreviewRequest\x12,\n\x04spec\x18\x01 \x01(\x0b\x32\x1e.synthmill.v1.AugmentationSpec\x12\x30\n\x06record\x18\x02 \x01(\x0b\x32 .synthmill.v1.AugmentationRecord\x12\r\n\x05\x63ount\x18\x03 \x01(\x05\x12\x0f\n\x07\x63olumns\x18\x04 \x01(\x05\"\"\n\x0fPreviewResponse\x12\x0f\n\x07picture\x18\x01 \x01(\x0c\"%\n\x15ListOperationsRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\"\xb5\x01\n\tOperation\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05group\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12+\n\nparameters\x18\x05 \x03(\x0b\x32\x17.synthmill.v1.Parameter\x12\x10\n\x08partners\x18\x06 \x01(\x05\x12)\n\x07\x65xample\x18\x07 \x01(\x0b\x32\x18.synthmill.v1.PolicyStep\"E\n\x16ListOperationsResponse\x12+\n\noperations\x18\x01 \x03(\x0b\x32\x17.synthmill.v1.Operation\",\n\x1cListReadyMadePoliciesRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\"c\n\x0fReadyMadePolicy\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12$\n\x06policy\x18\x03 \x01(\x0b\x32\x14.synthmill.v1.Policy\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\"P\n\x1dListReadyMadePoliciesResponse\x12/\n\x08policies\x18\x01 \x03(\x0b\x32\x1d.synthmill.v1.ReadyMadePolicy\"s\n\x14ResolvePolicyRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12$\n\x06policy\x18\x02 \x01(\x0b\x32\x14.synthmill.v1.Policy\x12\x12\n\nready_made\x18\x03 \x01(\t\x12\x13\n\x0bpolicy_name\x18\x04 \x01(\t\"b\n\x15ResolvePolicyResponse\x12$\n\x06policy\x18\x01 \x01(\x0b\x32\x14.synthmill.v1.Policy\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x13\n\x0bpolicy_name\x18\x03 \x01(\t\"~\n\x11SavePolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12$\n\x06policy\x18\x03 \x01(\x0b\x32\x14.synthmill.v1.Policy\x12\x12\n\nready_made\x18\x04 \x01(\t\x12\x13\n\x0bpolicy_name\x18\x05 \x01(\t\"\x9c\x02\n\x1c\x43reateAugmentationJobRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12$\n\x06policy\x18\x02 \x01(\x0b\x32\x14.synthmill.v1.Policy\x12\x12\n\nready_made\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0e\n\x06\x63opies\x18\x05 \x01(\x05\x12\x19\n\x11records_per_class\x18\x06 \x01(\x03\x12\x0f\n\x07\x62\x61lance\x18\x07 \x01(\x08\x12\x19\n\x11without_originals\x18\x08 \x01(\x08\x12\x0c\n\x04seed\x18\t \x01(\x04\x12\x12\n\nrequest_id\x18\n \x01(\t\x12\x15\n\rvalidate_only\x18\x0b \x01(\x08\x12\x13\n\x0bpolicy_name\x18\x0c \x01(\t\"4\n\x11GetLineageRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x0e\n\x06record\x18\x02 \x01(\x03\"W\n\x10\x41ppliedOperation\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\'\n\x06values\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xf3\x01\n\x12GetLineageResponse\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x15\n\rsource_record\x18\x02 \x01(\x03\x12\x13\n\x0bis_original\x18\x03 \x01(\x08\x12\r\n\x05index\x18\x04 \x01(\x03\x12\x0c\n\x04seed\x18\x05 \x01(\x04\x12\x15\n\rpolicy_digest\x18\x06 \x01(\t\x12\x32\n\noperations\x18\x07 \x03(\x0b\x32\x1e.synthmill.v1.AppliedOperation\x12$\n\x06policy\x18\x08 \x01(\x0b\x32\x14.synthmill.v1.Policy\x12\x13\n\x0bpolicy_name\x18\t \x01(\t2\xf5\x06\n\x13\x41ugmentationService\x12P\n\x07\x41ugment\x12\x1c.synthmill.v1.AugmentRequest\x1a\x1d.synthmill.v1.AugmentResponse\"\x08\x90\x02\x01\xba\xd7\x18\x01\x02\x12`\n\rAugmentStream\x12\".synthmill.v1.AugmentStreamRequest\x1a\x1d.synthmill.v1.AugmentResponse\"\x08\x90\x02\x01\xba\xd7\x18\x01\x02(\x01\x30\x01\x12P\n\x07Preview\x12\x1c.synthmill.v1.PreviewRequest\x1a\x1d.synthmill.v1.PreviewResponse\"\x08\x90\x02\x01\xba\xd7\x18\x01\x02\x12\x65\n\x0eListOperations\x12#.synthmill.v1.ListOperationsRequest\x1a$.synthmill.v1.ListOperationsResponse\"\x08\x90\x02\x01\xba\xd7\x18\x01\x01\x12z\n\x15ListReadyMadePolicies\x12*.synthmill.v1.ListReadyMadePoliciesRequest\x1a+.synthmill.v1.ListReadyMadePoliciesResponse\"\x08\x90\x02\x01\xba\xd7\x18\x01\x01\x12\x62\n\rResolvePolicy\x12\".synthmill.v1.ResolvePolicyRequest\x1a#.synthmill.v1.ResolvePolicyResponse\"\x08\x90\x02\x01\xba\xd7\x18\x01\x01\x12T\n\nSavePolicy\x12\x1f.synthmill.v1.SavePolicyRequest\x1a\x1b.synthmill.v1.PolicyVersion\"\x08\x90\x02\x02\xba\xd7\x18\x01\x03\x12`\n\x15\x43reateAugmentationJob\x12*.synthmill.v1.CreateAugmentationJobRequest\x1a\x11.synthmill.v1.Job\"\x08\x90\x02\x02\xba\xd7\x18\x01\x03\x12Y\n\nGetLineage\x12\x1f.synthmill.v1.GetLineageRequest\x1a .synthmill.v1.GetLineageResponse\"\x08\x90\x02\x01\xba\xd7\x18\x01\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,50 +39,70 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_AUGMENTATIONERROR_METADATAENTRY']._loaded_options = None
   _globals['_AUGMENTATIONERROR_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_AUGMENTATIONRECORD']._serialized_start=202
-  _globals['_AUGMENTATIONRECORD']._serialized_end=290
-  _globals['_AUGMENTATIONERROR']._serialized_start=293
-  _globals['_AUGMENTATIONERROR']._serialized_end=459
-  _globals['_AUGMENTATIONERROR_METADATAENTRY']._serialized_start=412
-  _globals['_AUGMENTATIONERROR_METADATAENTRY']._serialized_end=459
-  _globals['_AUGMENTATIONRESULT']._serialized_start=461
-  _globals['_AUGMENTATIONRESULT']._serialized_end=582
-  _globals['_AUGMENTATIONSPEC']._serialized_start=585
-  _globals['_AUGMENTATIONSPEC']._serialized_end=724
-  _globals['_AUGMENTREQUEST']._serialized_start=726
-  _globals['_AUGMENTREQUEST']._serialized_end=839
-  _globals['_AUGMENTRESPONSE']._serialized_start=841
-  _globals['_AUGMENTRESPONSE']._serialized_end=946
-  _globals['_AUGMENTSTREAMREQUEST']._serialized_start=948
-  _globals['_AUGMENTSTREAMREQUEST']._serialized_end=1067
-  _globals['_PREVIEWREQUEST']._serialized_start=1070
-  _globals['_PREVIEWREQUEST']._serialized_end=1214
-  _globals['_PREVIEWRESPONSE']._serialized_start=1216
-  _globals['_PREVIEWRESPONSE']._serialized_end=1250
-  _globals['_LISTOPERATIONSREQUEST']._serialized_start=1252
-  _globals['_LISTOPERATIONSREQUEST']._serialized_end=1289
-  _globals['_OPERATION']._serialized_start=1292
-  _globals['_OPERATION']._serialized_end=1473
-  _globals['_LISTOPERATIONSRESPONSE']._serialized_start=1475
-  _globals['_LISTOPERATIONSRESPONSE']._serialized_end=1544
-  _globals['_LISTREADYMADEPOLICIESREQUEST']._serialized_start=1546
-  _globals['_LISTREADYMADEPOLICIESREQUEST']._serialized_end=1590
-  _globals['_READYMADEPOLICY']._serialized_start=1592
-  _globals['_READYMADEPOLICY']._serialized_end=1691
-  _globals['_LISTREADYMADEPOLICIESRESPONSE']._serialized_start=1693
-  _globals['_LISTREADYMADEPOLICIESRESPONSE']._serialized_end=1773
-  _globals['_RESOLVEPOLICYREQUEST']._serialized_start=1775
-  _globals['_RESOLVEPOLICYREQUEST']._serialized_end=1869
-  _globals['_RESOLVEPOLICYRESPONSE']._serialized_start=1871
-  _globals['_RESOLVEPOLICYRESPONSE']._serialized_end=1948
-  _globals['_CREATEAUGMENTATIONJOBREQUEST']._serialized_start=1951
-  _globals['_CREATEAUGMENTATIONJOBREQUEST']._serialized_end=2214
-  _globals['_GETLINEAGEREQUEST']._serialized_start=2216
-  _globals['_GETLINEAGEREQUEST']._serialized_end=2268
-  _globals['_APPLIEDOPERATION']._serialized_start=2270
-  _globals['_APPLIEDOPERATION']._serialized_end=2357
-  _globals['_GETLINEAGERESPONSE']._serialized_start=2360
-  _globals['_GETLINEAGERESPONSE']._serialized_end=2582
-  _globals['_AUGMENTATIONSERVICE']._serialized_start=2585
-  _globals['_AUGMENTATIONSERVICE']._serialized_end=3304
+  _globals['_AUGMENTATIONSERVICE'].methods_by_name['Augment']._loaded_options = None
+  _globals['_AUGMENTATIONSERVICE'].methods_by_name['Augment']._serialized_options = b'\220\002\001\272\327\030\001\002'
+  _globals['_AUGMENTATIONSERVICE'].methods_by_name['AugmentStream']._loaded_options = None
+  _globals['_AUGMENTATIONSERVICE'].methods_by_name['AugmentStream']._serialized_options = b'\220\002\001\272\327\030\001\002'
+  _globals['_AUGMENTATIONSERVICE'].methods_by_name['Preview']._loaded_options = None
+  _globals['_AUGMENTATIONSERVICE'].methods_by_name['Preview']._serialized_options = b'\220\002\001\272\327\030\001\002'
+  _globals['_AUGMENTATIONSERVICE'].methods_by_name['ListOperations']._loaded_options = None
+  _globals['_AUGMENTATIONSERVICE'].methods_by_name['ListOperations']._serialized_options = b'\220\002\001\272\327\030\001\001'
+  _globals['_AUGMENTATIONSERVICE'].methods_by_name['ListReadyMadePolicies']._loaded_options = None
+  _globals['_AUGMENTATIONSERVICE'].methods_by_name['ListReadyMadePolicies']._serialized_options = b'\220\002\001\272\327\030\001\001'
+  _globals['_AUGMENTATIONSERVICE'].methods_by_name['ResolvePolicy']._loaded_options = None
+  _globals['_AUGMENTATIONSERVICE'].methods_by_name['ResolvePolicy']._serialized_options = b'\220\002\001\272\327\030\001\001'
+  _globals['_AUGMENTATIONSERVICE'].methods_by_name['SavePolicy']._loaded_options = None
+  _globals['_AUGMENTATIONSERVICE'].methods_by_name['SavePolicy']._serialized_options = b'\220\002\002\272\327\030\001\003'
+  _globals['_AUGMENTATIONSERVICE'].methods_by_name['CreateAugmentationJob']._loaded_options = None
+  _globals['_AUGMENTATIONSERVICE'].methods_by_name['CreateAugmentationJob']._serialized_options = b'\220\002\002\272\327\030\001\003'
+  _globals['_AUGMENTATIONSERVICE'].methods_by_name['GetLineage']._loaded_options = None
+  _globals['_AUGMENTATIONSERVICE'].methods_by_name['GetLineage']._serialized_options = b'\220\002\001\272\327\030\001\001'
+  _globals['_AUGMENTATIONRECORD']._serialized_start=229
+  _globals['_AUGMENTATIONRECORD']._serialized_end=317
+  _globals['_AUGMENTATIONERROR']._serialized_start=320
+  _globals['_AUGMENTATIONERROR']._serialized_end=486
+  _globals['_AUGMENTATIONERROR_METADATAENTRY']._serialized_start=439
+  _globals['_AUGMENTATIONERROR_METADATAENTRY']._serialized_end=486
+  _globals['_AUGMENTATIONRESULT']._serialized_start=488
+  _globals['_AUGMENTATIONRESULT']._serialized_end=609
+  _globals['_AUGMENTATIONSPEC']._serialized_start=612
+  _globals['_AUGMENTATIONSPEC']._serialized_end=772
+  _globals['_AUGMENTREQUEST']._serialized_start=774
+  _globals['_AUGMENTREQUEST']._serialized_end=887
+  _globals['_AUGMENTRESPONSE']._serialized_start=889
+  _globals['_AUGMENTRESPONSE']._serialized_end=1015
+  _globals['_AUGMENTSTREAMREQUEST']._serialized_start=1017
+  _globals['_AUGMENTSTREAMREQUEST']._serialized_end=1136
+  _globals['_PREVIEWREQUEST']._serialized_start=1139
+  _globals['_PREVIEWREQUEST']._serialized_end=1283
+  _globals['_PREVIEWRESPONSE']._serialized_start=1285
+  _globals['_PREVIEWRESPONSE']._serialized_end=1319
+  _globals['_LISTOPERATIONSREQUEST']._serialized_start=1321
+  _globals['_LISTOPERATIONSREQUEST']._serialized_end=1358
+  _globals['_OPERATION']._serialized_start=1361
+  _globals['_OPERATION']._serialized_end=1542
+  _globals['_LISTOPERATIONSRESPONSE']._serialized_start=1544
+  _globals['_LISTOPERATIONSRESPONSE']._serialized_end=1613
+  _globals['_LISTREADYMADEPOLICIESREQUEST']._serialized_start=1615
+  _globals['_LISTREADYMADEPOLICIESREQUEST']._serialized_end=1659
+  _globals['_READYMADEPOLICY']._serialized_start=1661
+  _globals['_READYMADEPOLICY']._serialized_end=1760
+  _globals['_LISTREADYMADEPOLICIESRESPONSE']._serialized_start=1762
+  _globals['_LISTREADYMADEPOLICIESRESPONSE']._serialized_end=1842
+  _globals['_RESOLVEPOLICYREQUEST']._serialized_start=1844
+  _globals['_RESOLVEPOLICYREQUEST']._serialized_end=1959
+  _globals['_RESOLVEPOLICYRESPONSE']._serialized_start=1961
+  _globals['_RESOLVEPOLICYRESPONSE']._serialized_end=2059
+  _globals['_SAVEPOLICYREQUEST']._serialized_start=2061
+  _globals['_SAVEPOLICYREQUEST']._serialized_end=2187
+  _globals['_CREATEAUGMENTATIONJOBREQUEST']._serialized_start=2190
+  _globals['_CREATEAUGMENTATIONJOBREQUEST']._serialized_end=2474
+  _globals['_GETLINEAGEREQUEST']._serialized_start=2476
+  _globals['_GETLINEAGEREQUEST']._serialized_end=2528
+  _globals['_APPLIEDOPERATION']._serialized_start=2530
+  _globals['_APPLIEDOPERATION']._serialized_end=2617
+  _globals['_GETLINEAGERESPONSE']._serialized_start=2620
+  _globals['_GETLINEAGERESPONSE']._serialized_end=2863
+  _globals['_AUGMENTATIONSERVICE']._serialized_start=2866
+  _globals['_AUGMENTATIONSERVICE']._serialized_end=3751
 # @@protoc_insertion_point(module_scope)

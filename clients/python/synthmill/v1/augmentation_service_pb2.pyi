@@ -1,4 +1,5 @@
 from google.protobuf import struct_pb2 as _struct_pb2
+from synthmill.v1 import access_pb2 as _access_pb2
 from synthmill.v1 import job_pb2 as _job_pb2
 from synthmill.v1 import policy_pb2 as _policy_pb2
 from synthmill.v1 import tensor_pb2 as _tensor_pb2
@@ -47,20 +48,22 @@ class AugmentationResult(_message.Message):
     def __init__(self, index: _Optional[int] = ..., arrays: _Optional[_Iterable[_Union[_tensor_pb2.Tensor, _Mapping]]] = ..., error: _Optional[_Union[AugmentationError, _Mapping]] = ...) -> None: ...
 
 class AugmentationSpec(_message.Message):
-    __slots__ = ("kind", "policy", "ready_made", "seed", "pool", "class_count")
+    __slots__ = ("kind", "policy", "ready_made", "seed", "pool", "class_count", "policy_name")
     KIND_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
     READY_MADE_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     POOL_FIELD_NUMBER: _ClassVar[int]
     CLASS_COUNT_FIELD_NUMBER: _ClassVar[int]
+    POLICY_NAME_FIELD_NUMBER: _ClassVar[int]
     kind: str
     policy: _policy_pb2.Policy
     ready_made: str
     seed: int
     pool: str
     class_count: int
-    def __init__(self, kind: _Optional[str] = ..., policy: _Optional[_Union[_policy_pb2.Policy, _Mapping]] = ..., ready_made: _Optional[str] = ..., seed: _Optional[int] = ..., pool: _Optional[str] = ..., class_count: _Optional[int] = ...) -> None: ...
+    policy_name: str
+    def __init__(self, kind: _Optional[str] = ..., policy: _Optional[_Union[_policy_pb2.Policy, _Mapping]] = ..., ready_made: _Optional[str] = ..., seed: _Optional[int] = ..., pool: _Optional[str] = ..., class_count: _Optional[int] = ..., policy_name: _Optional[str] = ...) -> None: ...
 
 class AugmentRequest(_message.Message):
     __slots__ = ("spec", "records")
@@ -71,14 +74,16 @@ class AugmentRequest(_message.Message):
     def __init__(self, spec: _Optional[_Union[AugmentationSpec, _Mapping]] = ..., records: _Optional[_Iterable[_Union[AugmentationRecord, _Mapping]]] = ...) -> None: ...
 
 class AugmentResponse(_message.Message):
-    __slots__ = ("results", "policy_digest", "pool")
+    __slots__ = ("results", "policy_digest", "pool", "policy_name")
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     POLICY_DIGEST_FIELD_NUMBER: _ClassVar[int]
     POOL_FIELD_NUMBER: _ClassVar[int]
+    POLICY_NAME_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[AugmentationResult]
     policy_digest: str
     pool: str
-    def __init__(self, results: _Optional[_Iterable[_Union[AugmentationResult, _Mapping]]] = ..., policy_digest: _Optional[str] = ..., pool: _Optional[str] = ...) -> None: ...
+    policy_name: str
+    def __init__(self, results: _Optional[_Iterable[_Union[AugmentationResult, _Mapping]]] = ..., policy_digest: _Optional[str] = ..., pool: _Optional[str] = ..., policy_name: _Optional[str] = ...) -> None: ...
 
 class AugmentStreamRequest(_message.Message):
     __slots__ = ("spec", "records")
@@ -161,25 +166,43 @@ class ListReadyMadePoliciesResponse(_message.Message):
     def __init__(self, policies: _Optional[_Iterable[_Union[ReadyMadePolicy, _Mapping]]] = ...) -> None: ...
 
 class ResolvePolicyRequest(_message.Message):
-    __slots__ = ("kind", "policy", "ready_made")
+    __slots__ = ("kind", "policy", "ready_made", "policy_name")
     KIND_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
     READY_MADE_FIELD_NUMBER: _ClassVar[int]
+    POLICY_NAME_FIELD_NUMBER: _ClassVar[int]
     kind: str
     policy: _policy_pb2.Policy
     ready_made: str
-    def __init__(self, kind: _Optional[str] = ..., policy: _Optional[_Union[_policy_pb2.Policy, _Mapping]] = ..., ready_made: _Optional[str] = ...) -> None: ...
+    policy_name: str
+    def __init__(self, kind: _Optional[str] = ..., policy: _Optional[_Union[_policy_pb2.Policy, _Mapping]] = ..., ready_made: _Optional[str] = ..., policy_name: _Optional[str] = ...) -> None: ...
 
 class ResolvePolicyResponse(_message.Message):
-    __slots__ = ("policy", "digest")
+    __slots__ = ("policy", "digest", "policy_name")
     POLICY_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
+    POLICY_NAME_FIELD_NUMBER: _ClassVar[int]
     policy: _policy_pb2.Policy
     digest: str
-    def __init__(self, policy: _Optional[_Union[_policy_pb2.Policy, _Mapping]] = ..., digest: _Optional[str] = ...) -> None: ...
+    policy_name: str
+    def __init__(self, policy: _Optional[_Union[_policy_pb2.Policy, _Mapping]] = ..., digest: _Optional[str] = ..., policy_name: _Optional[str] = ...) -> None: ...
+
+class SavePolicyRequest(_message.Message):
+    __slots__ = ("name", "kind", "policy", "ready_made", "policy_name")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    READY_MADE_FIELD_NUMBER: _ClassVar[int]
+    POLICY_NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    kind: str
+    policy: _policy_pb2.Policy
+    ready_made: str
+    policy_name: str
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., policy: _Optional[_Union[_policy_pb2.Policy, _Mapping]] = ..., ready_made: _Optional[str] = ..., policy_name: _Optional[str] = ...) -> None: ...
 
 class CreateAugmentationJobRequest(_message.Message):
-    __slots__ = ("dataset", "policy", "ready_made", "name", "copies", "records_per_class", "balance", "without_originals", "seed", "request_id", "validate_only")
+    __slots__ = ("dataset", "policy", "ready_made", "name", "copies", "records_per_class", "balance", "without_originals", "seed", "request_id", "validate_only", "policy_name")
     DATASET_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
     READY_MADE_FIELD_NUMBER: _ClassVar[int]
@@ -191,6 +214,7 @@ class CreateAugmentationJobRequest(_message.Message):
     SEED_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    POLICY_NAME_FIELD_NUMBER: _ClassVar[int]
     dataset: str
     policy: _policy_pb2.Policy
     ready_made: str
@@ -202,7 +226,8 @@ class CreateAugmentationJobRequest(_message.Message):
     seed: int
     request_id: str
     validate_only: bool
-    def __init__(self, dataset: _Optional[str] = ..., policy: _Optional[_Union[_policy_pb2.Policy, _Mapping]] = ..., ready_made: _Optional[str] = ..., name: _Optional[str] = ..., copies: _Optional[int] = ..., records_per_class: _Optional[int] = ..., balance: bool = ..., without_originals: bool = ..., seed: _Optional[int] = ..., request_id: _Optional[str] = ..., validate_only: bool = ...) -> None: ...
+    policy_name: str
+    def __init__(self, dataset: _Optional[str] = ..., policy: _Optional[_Union[_policy_pb2.Policy, _Mapping]] = ..., ready_made: _Optional[str] = ..., name: _Optional[str] = ..., copies: _Optional[int] = ..., records_per_class: _Optional[int] = ..., balance: bool = ..., without_originals: bool = ..., seed: _Optional[int] = ..., request_id: _Optional[str] = ..., validate_only: bool = ..., policy_name: _Optional[str] = ...) -> None: ...
 
 class GetLineageRequest(_message.Message):
     __slots__ = ("dataset", "record")
@@ -223,7 +248,7 @@ class AppliedOperation(_message.Message):
     def __init__(self, path: _Optional[str] = ..., name: _Optional[str] = ..., values: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class GetLineageResponse(_message.Message):
-    __slots__ = ("source", "source_record", "is_original", "index", "seed", "policy_digest", "operations", "policy")
+    __slots__ = ("source", "source_record", "is_original", "index", "seed", "policy_digest", "operations", "policy", "policy_name")
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     SOURCE_RECORD_FIELD_NUMBER: _ClassVar[int]
     IS_ORIGINAL_FIELD_NUMBER: _ClassVar[int]
@@ -232,6 +257,7 @@ class GetLineageResponse(_message.Message):
     POLICY_DIGEST_FIELD_NUMBER: _ClassVar[int]
     OPERATIONS_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
+    POLICY_NAME_FIELD_NUMBER: _ClassVar[int]
     source: str
     source_record: int
     is_original: bool
@@ -240,4 +266,5 @@ class GetLineageResponse(_message.Message):
     policy_digest: str
     operations: _containers.RepeatedCompositeFieldContainer[AppliedOperation]
     policy: _policy_pb2.Policy
-    def __init__(self, source: _Optional[str] = ..., source_record: _Optional[int] = ..., is_original: bool = ..., index: _Optional[int] = ..., seed: _Optional[int] = ..., policy_digest: _Optional[str] = ..., operations: _Optional[_Iterable[_Union[AppliedOperation, _Mapping]]] = ..., policy: _Optional[_Union[_policy_pb2.Policy, _Mapping]] = ...) -> None: ...
+    policy_name: str
+    def __init__(self, source: _Optional[str] = ..., source_record: _Optional[int] = ..., is_original: bool = ..., index: _Optional[int] = ..., seed: _Optional[int] = ..., policy_digest: _Optional[str] = ..., operations: _Optional[_Iterable[_Union[AppliedOperation, _Mapping]]] = ..., policy: _Optional[_Union[_policy_pb2.Policy, _Mapping]] = ..., policy_name: _Optional[str] = ...) -> None: ...

@@ -5,6 +5,7 @@ import warnings
 
 from synthmill.v1 import augmentation_service_pb2 as synthmill_dot_v1_dot_augmentation__service__pb2
 from synthmill.v1 import job_pb2 as synthmill_dot_v1_dot_job__pb2
+from synthmill.v1 import policy_pb2 as synthmill_dot_v1_dot_policy__pb2
 
 GRPC_GENERATED_VERSION = '1.74.0'
 GRPC_VERSION = grpc.__version__
@@ -67,6 +68,11 @@ class AugmentationServiceStub(object):
                 request_serializer=synthmill_dot_v1_dot_augmentation__service__pb2.ResolvePolicyRequest.SerializeToString,
                 response_deserializer=synthmill_dot_v1_dot_augmentation__service__pb2.ResolvePolicyResponse.FromString,
                 _registered_method=True)
+        self.SavePolicy = channel.unary_unary(
+                '/synthmill.v1.AugmentationService/SavePolicy',
+                request_serializer=synthmill_dot_v1_dot_augmentation__service__pb2.SavePolicyRequest.SerializeToString,
+                response_deserializer=synthmill_dot_v1_dot_policy__pb2.PolicyVersion.FromString,
+                _registered_method=True)
         self.CreateAugmentationJob = channel.unary_unary(
                 '/synthmill.v1.AugmentationService/CreateAugmentationJob',
                 request_serializer=synthmill_dot_v1_dot_augmentation__service__pb2.CreateAugmentationJobRequest.SerializeToString,
@@ -125,7 +131,17 @@ class AugmentationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ResolvePolicy(self, request, context):
-        """Checks a policy and returns it with every default written out. Codes: INVALID_ARGUMENT, NOT_FOUND.
+        """Checks a policy and returns it with every default written out. Codes: INVALID_ARGUMENT, NOT_FOUND, UNAVAILABLE if
+        the catalog is asked and cannot be reached.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SavePolicy(self, request, context):
+        """Checks a policy and publishes it in the catalog with every default written out. If the newest version of that name
+        does the same already, it is returned and none is added: so the call may be repeated.
+        Codes: INVALID_ARGUMENT, NOT_FOUND, UNAVAILABLE if the catalog cannot be reached.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -180,6 +196,11 @@ def add_AugmentationServiceServicer_to_server(servicer, server):
                     servicer.ResolvePolicy,
                     request_deserializer=synthmill_dot_v1_dot_augmentation__service__pb2.ResolvePolicyRequest.FromString,
                     response_serializer=synthmill_dot_v1_dot_augmentation__service__pb2.ResolvePolicyResponse.SerializeToString,
+            ),
+            'SavePolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.SavePolicy,
+                    request_deserializer=synthmill_dot_v1_dot_augmentation__service__pb2.SavePolicyRequest.FromString,
+                    response_serializer=synthmill_dot_v1_dot_policy__pb2.PolicyVersion.SerializeToString,
             ),
             'CreateAugmentationJob': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateAugmentationJob,
@@ -356,6 +377,33 @@ class AugmentationService(object):
             '/synthmill.v1.AugmentationService/ResolvePolicy',
             synthmill_dot_v1_dot_augmentation__service__pb2.ResolvePolicyRequest.SerializeToString,
             synthmill_dot_v1_dot_augmentation__service__pb2.ResolvePolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SavePolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synthmill.v1.AugmentationService/SavePolicy',
+            synthmill_dot_v1_dot_augmentation__service__pb2.SavePolicyRequest.SerializeToString,
+            synthmill_dot_v1_dot_policy__pb2.PolicyVersion.FromString,
             options,
             channel_credentials,
             insecure,

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from grpc import aio as _aio
 from synthmill.v1 import augmentation_service_pb2 as _augmentation_service_pb2
 from synthmill.v1 import job_pb2 as _job_pb2
+from synthmill.v1 import policy_pb2 as _policy_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -54,7 +55,14 @@ class AugmentationServiceStub:
     ListReadyMadePolicies: _grpc.UnaryUnaryMultiCallable[_augmentation_service_pb2.ListReadyMadePoliciesRequest, _augmentation_service_pb2.ListReadyMadePoliciesResponse]
     """Lists the policies that come with a kind of data. Codes: NOT_FOUND."""
     ResolvePolicy: _grpc.UnaryUnaryMultiCallable[_augmentation_service_pb2.ResolvePolicyRequest, _augmentation_service_pb2.ResolvePolicyResponse]
-    """Checks a policy and returns it with every default written out. Codes: INVALID_ARGUMENT, NOT_FOUND."""
+    """Checks a policy and returns it with every default written out. Codes: INVALID_ARGUMENT, NOT_FOUND, UNAVAILABLE if
+    the catalog is asked and cannot be reached.
+    """
+    SavePolicy: _grpc.UnaryUnaryMultiCallable[_augmentation_service_pb2.SavePolicyRequest, _policy_pb2.PolicyVersion]
+    """Checks a policy and publishes it in the catalog with every default written out. If the newest version of that name
+    does the same already, it is returned and none is added: so the call may be repeated.
+    Codes: INVALID_ARGUMENT, NOT_FOUND, UNAVAILABLE if the catalog cannot be reached.
+    """
     CreateAugmentationJob: _grpc.UnaryUnaryMultiCallable[_augmentation_service_pb2.CreateAugmentationJobRequest, _job_pb2.Job]
     """Augments the split "train" of a dataset, as a job whose result is another dataset version; its other splits are
     taken over as they are. Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if the dataset cannot be augmented,
@@ -90,7 +98,14 @@ class AugmentationServiceAsyncStub(AugmentationServiceStub):
     ListReadyMadePolicies: _aio.UnaryUnaryMultiCallable[_augmentation_service_pb2.ListReadyMadePoliciesRequest, _augmentation_service_pb2.ListReadyMadePoliciesResponse]  # type: ignore[assignment]
     """Lists the policies that come with a kind of data. Codes: NOT_FOUND."""
     ResolvePolicy: _aio.UnaryUnaryMultiCallable[_augmentation_service_pb2.ResolvePolicyRequest, _augmentation_service_pb2.ResolvePolicyResponse]  # type: ignore[assignment]
-    """Checks a policy and returns it with every default written out. Codes: INVALID_ARGUMENT, NOT_FOUND."""
+    """Checks a policy and returns it with every default written out. Codes: INVALID_ARGUMENT, NOT_FOUND, UNAVAILABLE if
+    the catalog is asked and cannot be reached.
+    """
+    SavePolicy: _aio.UnaryUnaryMultiCallable[_augmentation_service_pb2.SavePolicyRequest, _policy_pb2.PolicyVersion]  # type: ignore[assignment]
+    """Checks a policy and publishes it in the catalog with every default written out. If the newest version of that name
+    does the same already, it is returned and none is added: so the call may be repeated.
+    Codes: INVALID_ARGUMENT, NOT_FOUND, UNAVAILABLE if the catalog cannot be reached.
+    """
     CreateAugmentationJob: _aio.UnaryUnaryMultiCallable[_augmentation_service_pb2.CreateAugmentationJobRequest, _job_pb2.Job]  # type: ignore[assignment]
     """Augments the split "train" of a dataset, as a job whose result is another dataset version; its other splits are
     taken over as they are. Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if the dataset cannot be augmented,
@@ -159,7 +174,20 @@ class AugmentationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _augmentation_service_pb2.ResolvePolicyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_augmentation_service_pb2.ResolvePolicyResponse, _abc.Awaitable[_augmentation_service_pb2.ResolvePolicyResponse]]:
-        """Checks a policy and returns it with every default written out. Codes: INVALID_ARGUMENT, NOT_FOUND."""
+        """Checks a policy and returns it with every default written out. Codes: INVALID_ARGUMENT, NOT_FOUND, UNAVAILABLE if
+        the catalog is asked and cannot be reached.
+        """
+
+    @_abc_1.abstractmethod
+    def SavePolicy(
+        self,
+        request: _augmentation_service_pb2.SavePolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.PolicyVersion, _abc.Awaitable[_policy_pb2.PolicyVersion]]:
+        """Checks a policy and publishes it in the catalog with every default written out. If the newest version of that name
+        does the same already, it is returned and none is added: so the call may be repeated.
+        Codes: INVALID_ARGUMENT, NOT_FOUND, UNAVAILABLE if the catalog cannot be reached.
+        """
 
     @_abc_1.abstractmethod
     def CreateAugmentationJob(

@@ -24,64 +24,129 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from synthmill.v1 import access_pb2 as synthmill_dot_v1_dot_access__pb2
 from synthmill.v1 import artifact_pb2 as synthmill_dot_v1_dot_artifact__pb2
 from synthmill.v1 import dataset_pb2 as synthmill_dot_v1_dot_dataset__pb2
+from synthmill.v1 import evaluation_pb2 as synthmill_dot_v1_dot_evaluation__pb2
 from synthmill.v1 import job_pb2 as synthmill_dot_v1_dot_job__pb2
 from synthmill.v1 import model_pb2 as synthmill_dot_v1_dot_model__pb2
+from synthmill.v1 import policy_pb2 as synthmill_dot_v1_dot_policy__pb2
 from synthmill.v1 import tensor_pb2 as synthmill_dot_v1_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"synthmill/v1/catalog_service.proto\x12\x0csynthmill.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1bsynthmill/v1/artifact.proto\x1a\x1asynthmill/v1/dataset.proto\x1a\x16synthmill/v1/job.proto\x1a\x18synthmill/v1/model.proto\x1a\x19synthmill/v1/tensor.proto\"\x9b\x01\n\x0b\x44\x61tasetSpec\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x12\n\nlabel_from\x18\x03 \x01(\t\x12+\n\nparameters\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12,\n\nprovenance\x18\x05 \x01(\x0b\x32\x18.synthmill.v1.Provenance\"g\n\x14ImportDatasetRequest\x12\'\n\x04spec\x18\x01 \x01(\x0b\x32\x19.synthmill.v1.DatasetSpec\x12\x12\n\nsource_uri\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"n\n\x0cUploadHeader\x12\'\n\x04spec\x18\x01 \x01(\x0b\x32\x19.synthmill.v1.DatasetSpec\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x0e\n\x06sha256\x18\x04 \x01(\t\"_\n\x14UploadDatasetRequest\x12,\n\x06header\x18\x01 \x01(\x0b\x32\x1a.synthmill.v1.UploadHeaderH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\t\n\x07\x63ontent\"!\n\x11GetDatasetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"M\n\x13ListDatasetsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x03 \x01(\t\"X\n\x14ListDatasetsResponse\x12\'\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x15.synthmill.v1.Dataset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"N\n\x17ListImportIssuesRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"^\n\x18ListImportIssuesResponse\x12)\n\x06issues\x18\x01 \x03(\x0b\x32\x19.synthmill.v1.ImportIssue\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"j\n\x12ReadRecordsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12\x13\n\x0bstart_index\x18\x03 \x01(\x03\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12\x13\n\x0b\x63hunk_bytes\x18\x05 \x01(\x05\"]\n\x13ReadRecordsResponse\x12\x13\n\x0b\x66irst_index\x18\x01 \x01(\x03\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\x12\"\n\x05\x62\x61tch\x18\x03 \x01(\x0b\x32\x13.synthmill.v1.Batch\"$\n\x14\x44\x65leteDatasetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"d\n\x15PublishDatasetRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12&\n\x07version\x18\x02 \x01(\x0b\x32\x15.synthmill.v1.Dataset\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"^\n\x13PublishModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12$\n\x07version\x18\x02 \x01(\x0b\x32\x13.synthmill.v1.Model\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"\x91\x01\n\x11ImportModelHeader\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12+\n\nparameters\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x0e\n\x06sha256\x18\x06 \x01(\t\"b\n\x12ImportModelRequest\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32\x1f.synthmill.v1.ImportModelHeaderH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\t\n\x07\x63ontent\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"I\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\"R\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.synthmill.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"#\n\x13PromoteModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\"\n\x12\x44\x65leteModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"F\n\x13ReadArtifactRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x10\n\x08\x61rtifact\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x03\x32\x95\t\n\x0e\x43\x61talogService\x12\x46\n\rImportDataset\x12\".synthmill.v1.ImportDatasetRequest\x1a\x11.synthmill.v1.Job\x12H\n\rUploadDataset\x12\".synthmill.v1.UploadDatasetRequest\x1a\x11.synthmill.v1.Job(\x01\x12\x44\n\nGetDataset\x12\x1f.synthmill.v1.GetDatasetRequest\x1a\x15.synthmill.v1.Dataset\x12U\n\x0cListDatasets\x12!.synthmill.v1.ListDatasetsRequest\x1a\".synthmill.v1.ListDatasetsResponse\x12\x61\n\x10ListImportIssues\x12%.synthmill.v1.ListImportIssuesRequest\x1a&.synthmill.v1.ListImportIssuesResponse\x12T\n\x0bReadRecords\x12 .synthmill.v1.ReadRecordsRequest\x1a!.synthmill.v1.ReadRecordsResponse0\x01\x12K\n\rDeleteDataset\x12\".synthmill.v1.DeleteDatasetRequest\x1a\x16.google.protobuf.Empty\x12L\n\x0ePublishDataset\x12#.synthmill.v1.PublishDatasetRequest\x1a\x15.synthmill.v1.Dataset\x12\x46\n\x0cPublishModel\x12!.synthmill.v1.PublishModelRequest\x1a\x13.synthmill.v1.Model\x12\x44\n\x0bImportModel\x12 .synthmill.v1.ImportModelRequest\x1a\x11.synthmill.v1.Job(\x01\x12>\n\x08GetModel\x12\x1d.synthmill.v1.GetModelRequest\x1a\x13.synthmill.v1.Model\x12O\n\nListModels\x12\x1f.synthmill.v1.ListModelsRequest\x1a .synthmill.v1.ListModelsResponse\x12\x46\n\x0cPromoteModel\x12!.synthmill.v1.PromoteModelRequest\x1a\x13.synthmill.v1.Model\x12G\n\x0b\x44\x65leteModel\x12 .synthmill.v1.DeleteModelRequest\x1a\x16.google.protobuf.Empty\x12P\n\x0cReadArtifact\x12!.synthmill.v1.ReadArtifactRequest\x1a\x1b.synthmill.v1.ArtifactChunk0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"synthmill/v1/catalog_service.proto\x12\x0csynthmill.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x19synthmill/v1/access.proto\x1a\x1bsynthmill/v1/artifact.proto\x1a\x1asynthmill/v1/dataset.proto\x1a\x1dsynthmill/v1/evaluation.proto\x1a\x16synthmill/v1/job.proto\x1a\x18synthmill/v1/model.proto\x1a\x19synthmill/v1/policy.proto\x1a\x19synthmill/v1/tensor.proto\"\x9b\x01\n\x0b\x44\x61tasetSpec\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x12\n\nlabel_from\x18\x03 \x01(\t\x12+\n\nparameters\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12,\n\nprovenance\x18\x05 \x01(\x0b\x32\x18.synthmill.v1.Provenance\"g\n\x14ImportDatasetRequest\x12\'\n\x04spec\x18\x01 \x01(\x0b\x32\x19.synthmill.v1.DatasetSpec\x12\x12\n\nsource_uri\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"n\n\x0cUploadHeader\x12\'\n\x04spec\x18\x01 \x01(\x0b\x32\x19.synthmill.v1.DatasetSpec\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x0e\n\x06sha256\x18\x04 \x01(\t\"_\n\x14UploadDatasetRequest\x12,\n\x06header\x18\x01 \x01(\x0b\x32\x1a.synthmill.v1.UploadHeaderH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\t\n\x07\x63ontent\"!\n\x11GetDatasetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"M\n\x13ListDatasetsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x03 \x01(\t\"X\n\x14ListDatasetsResponse\x12\'\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x15.synthmill.v1.Dataset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"N\n\x17ListImportIssuesRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"^\n\x18ListImportIssuesResponse\x12)\n\x06issues\x18\x01 \x03(\x0b\x32\x19.synthmill.v1.ImportIssue\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"j\n\x12ReadRecordsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12\x13\n\x0bstart_index\x18\x03 \x01(\x03\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12\x13\n\x0b\x63hunk_bytes\x18\x05 \x01(\x05\"]\n\x13ReadRecordsResponse\x12\x13\n\x0b\x66irst_index\x18\x01 \x01(\x03\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\x12\"\n\x05\x62\x61tch\x18\x03 \x01(\x0b\x32\x13.synthmill.v1.Batch\"$\n\x14\x44\x65leteDatasetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"d\n\x15PublishDatasetRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12&\n\x07version\x18\x02 \x01(\x0b\x32\x15.synthmill.v1.Dataset\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"^\n\x13PublishModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12$\n\x07version\x18\x02 \x01(\x0b\x32\x13.synthmill.v1.Model\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"\x91\x01\n\x11ImportModelHeader\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12+\n\nparameters\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x0e\n\x06sha256\x18\x06 \x01(\t\"b\n\x12ImportModelRequest\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32\x1f.synthmill.v1.ImportModelHeaderH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\t\n\x07\x63ontent\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"I\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\"R\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.synthmill.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"<\n\x13PromoteModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x17\n\x0foverride_reason\x18\x02 \x01(\t\"\"\n\x12\x44\x65leteModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"T\n\x14PublishPolicyRequest\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12,\n\x07version\x18\x02 \x01(\x0b\x32\x1b.synthmill.v1.PolicyVersion\" \n\x10GetPolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"L\n\x13ListPoliciesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06policy\x18\x03 \x01(\t\"^\n\x14ListPoliciesResponse\x12-\n\x08policies\x18\x01 \x03(\x0b\x32\x1b.synthmill.v1.PolicyVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"#\n\x13\x44\x65letePolicyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\\\n\x18PublishEvaluationRequest\x12,\n\nevaluation\x18\x01 \x01(\x0b\x32\x18.synthmill.v1.Evaluation\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"$\n\x14GetEvaluationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"P\n\x16ListEvaluationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\"a\n\x17ListEvaluationsResponse\x12-\n\x0b\x65valuations\x18\x01 \x03(\x0b\x32\x18.synthmill.v1.Evaluation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"F\n\x13ReadArtifactRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x10\n\x08\x61rtifact\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x03\x32\xa3\x0f\n\x0e\x43\x61talogService\x12P\n\rImportDataset\x12\".synthmill.v1.ImportDatasetRequest\x1a\x11.synthmill.v1.Job\"\x08\x90\x02\x02\xba\xd7\x18\x01\x03\x12O\n\rUploadDataset\x12\".synthmill.v1.UploadDatasetRequest\x1a\x11.synthmill.v1.Job\"\x05\xba\xd7\x18\x01\x03(\x01\x12N\n\nGetDataset\x12\x1f.synthmill.v1.GetDatasetRequest\x1a\x15.synthmill.v1.Dataset\"\x08\x90\x02\x01\xba\xd7\x18\x01\x01\x12_\n\x0cListDatasets\x12!.synthmill.v1.ListDatasetsRequest\x1a\".synthmill.v1.ListDatasetsResponse\"\x08\x90\x02\x01\xba\xd7\x18\x01\x01\x12k\n\x10ListImportIssues\x12%.synthmill.v1.ListImportIssuesRequest\x1a&.synthmill.v1.ListImportIssuesResponse\"\x08\x90\x02\x01\xba\xd7\x18\x01\x01\x12^\n\x0bReadRecords\x12 .synthmill.v1.ReadRecordsRequest\x1a!.synthmill.v1.ReadRecordsResponse\"\x08\x90\x02\x01\xba\xd7\x18\x01\x01\x30\x01\x12R\n\rDeleteDataset\x12\".synthmill.v1.DeleteDatasetRequest\x1a\x16.google.protobuf.Empty\"\x05\xba\xd7\x18\x01\x05\x12V\n\x0ePublishDataset\x12#.synthmill.v1.PublishDatasetRequest\x1a\x15.synthmill.v1.Dataset\"\x08\x90\x02\x02\xba\xd7\x18\x01\x03\x12P\n\x0cPublishModel\x12!.synthmill.v1.PublishModelRequest\x1a\x13.synthmill.v1.Model\"\x08\x90\x02\x02\xba\xd7\x18\x01\x03\x12K\n\x0bImportModel\x12 .synthmill.v1.ImportModelRequest\x1a\x11.synthmill.v1.Job\"\x05\xba\xd7\x18\x01\x03(\x01\x12H\n\x08GetModel\x12\x1d.synthmill.v1.GetModelRequest\x1a\x13.synthmill.v1.Model\"\x08\x90\x02\x01\xba\xd7\x18\x01\x01\x12Y\n\nListModels\x12\x1f.synthmill.v1.ListModelsRequest\x1a .synthmill.v1.ListModelsResponse\"\x08\x90\x02\x01\xba\xd7\x18\x01\x01\x12M\n\x0cPromoteModel\x12!.synthmill.v1.PromoteModelRequest\x1a\x13.synthmill.v1.Model\"\x05\xba\xd7\x18\x01\x04\x12N\n\x0b\x44\x65leteModel\x12 .synthmill.v1.DeleteModelRequest\x1a\x16.google.protobuf.Empty\"\x05\xba\xd7\x18\x01\x05\x12Z\n\rPublishPolicy\x12\".synthmill.v1.PublishPolicyRequest\x1a\x1b.synthmill.v1.PolicyVersion\"\x08\x90\x02\x02\xba\xd7\x18\x01\x03\x12R\n\tGetPolicy\x12\x1e.synthmill.v1.GetPolicyRequest\x1a\x1b.synthmill.v1.PolicyVersion\"\x08\x90\x02\x01\xba\xd7\x18\x01\x01\x12_\n\x0cListPolicies\x12!.synthmill.v1.ListPoliciesRequest\x1a\".synthmill.v1.ListPoliciesResponse\"\x08\x90\x02\x01\xba\xd7\x18\x01\x01\x12P\n\x0c\x44\x65letePolicy\x12!.synthmill.v1.DeletePolicyRequest\x1a\x16.google.protobuf.Empty\"\x05\xba\xd7\x18\x01\x05\x12_\n\x11PublishEvaluation\x12&.synthmill.v1.PublishEvaluationRequest\x1a\x18.synthmill.v1.Evaluation\"\x08\x90\x02\x02\xba\xd7\x18\x01\x04\x12W\n\rGetEvaluation\x12\".synthmill.v1.GetEvaluationRequest\x1a\x18.synthmill.v1.Evaluation\"\x08\x90\x02\x01\xba\xd7\x18\x01\x01\x12h\n\x0fListEvaluations\x12$.synthmill.v1.ListEvaluationsRequest\x1a%.synthmill.v1.ListEvaluationsResponse\"\x08\x90\x02\x01\xba\xd7\x18\x01\x01\x12Z\n\x0cReadArtifact\x12!.synthmill.v1.ReadArtifactRequest\x1a\x1b.synthmill.v1.ArtifactChunk\"\x08\x90\x02\x01\xba\xd7\x18\x01\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'synthmill.v1.catalog_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DATASETSPEC']._serialized_start=246
-  _globals['_DATASETSPEC']._serialized_end=401
-  _globals['_IMPORTDATASETREQUEST']._serialized_start=403
-  _globals['_IMPORTDATASETREQUEST']._serialized_end=506
-  _globals['_UPLOADHEADER']._serialized_start=508
-  _globals['_UPLOADHEADER']._serialized_end=618
-  _globals['_UPLOADDATASETREQUEST']._serialized_start=620
-  _globals['_UPLOADDATASETREQUEST']._serialized_end=715
-  _globals['_GETDATASETREQUEST']._serialized_start=717
-  _globals['_GETDATASETREQUEST']._serialized_end=750
-  _globals['_LISTDATASETSREQUEST']._serialized_start=752
-  _globals['_LISTDATASETSREQUEST']._serialized_end=829
-  _globals['_LISTDATASETSRESPONSE']._serialized_start=831
-  _globals['_LISTDATASETSRESPONSE']._serialized_end=919
-  _globals['_LISTIMPORTISSUESREQUEST']._serialized_start=921
-  _globals['_LISTIMPORTISSUESREQUEST']._serialized_end=999
-  _globals['_LISTIMPORTISSUESRESPONSE']._serialized_start=1001
-  _globals['_LISTIMPORTISSUESRESPONSE']._serialized_end=1095
-  _globals['_READRECORDSREQUEST']._serialized_start=1097
-  _globals['_READRECORDSREQUEST']._serialized_end=1203
-  _globals['_READRECORDSRESPONSE']._serialized_start=1205
-  _globals['_READRECORDSRESPONSE']._serialized_end=1298
-  _globals['_DELETEDATASETREQUEST']._serialized_start=1300
-  _globals['_DELETEDATASETREQUEST']._serialized_end=1336
-  _globals['_PUBLISHDATASETREQUEST']._serialized_start=1338
-  _globals['_PUBLISHDATASETREQUEST']._serialized_end=1438
-  _globals['_PUBLISHMODELREQUEST']._serialized_start=1440
-  _globals['_PUBLISHMODELREQUEST']._serialized_end=1534
-  _globals['_IMPORTMODELHEADER']._serialized_start=1537
-  _globals['_IMPORTMODELHEADER']._serialized_end=1682
-  _globals['_IMPORTMODELREQUEST']._serialized_start=1684
-  _globals['_IMPORTMODELREQUEST']._serialized_end=1782
-  _globals['_GETMODELREQUEST']._serialized_start=1784
-  _globals['_GETMODELREQUEST']._serialized_end=1815
-  _globals['_LISTMODELSREQUEST']._serialized_start=1817
-  _globals['_LISTMODELSREQUEST']._serialized_end=1890
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1892
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1974
-  _globals['_PROMOTEMODELREQUEST']._serialized_start=1976
-  _globals['_PROMOTEMODELREQUEST']._serialized_end=2011
-  _globals['_DELETEMODELREQUEST']._serialized_start=2013
-  _globals['_DELETEMODELREQUEST']._serialized_end=2047
-  _globals['_READARTIFACTREQUEST']._serialized_start=2049
-  _globals['_READARTIFACTREQUEST']._serialized_end=2119
-  _globals['_CATALOGSERVICE']._serialized_start=2122
-  _globals['_CATALOGSERVICE']._serialized_end=3295
+  _globals['_CATALOGSERVICE'].methods_by_name['ImportDataset']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['ImportDataset']._serialized_options = b'\220\002\002\272\327\030\001\003'
+  _globals['_CATALOGSERVICE'].methods_by_name['UploadDataset']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['UploadDataset']._serialized_options = b'\272\327\030\001\003'
+  _globals['_CATALOGSERVICE'].methods_by_name['GetDataset']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['GetDataset']._serialized_options = b'\220\002\001\272\327\030\001\001'
+  _globals['_CATALOGSERVICE'].methods_by_name['ListDatasets']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['ListDatasets']._serialized_options = b'\220\002\001\272\327\030\001\001'
+  _globals['_CATALOGSERVICE'].methods_by_name['ListImportIssues']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['ListImportIssues']._serialized_options = b'\220\002\001\272\327\030\001\001'
+  _globals['_CATALOGSERVICE'].methods_by_name['ReadRecords']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['ReadRecords']._serialized_options = b'\220\002\001\272\327\030\001\001'
+  _globals['_CATALOGSERVICE'].methods_by_name['DeleteDataset']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['DeleteDataset']._serialized_options = b'\272\327\030\001\005'
+  _globals['_CATALOGSERVICE'].methods_by_name['PublishDataset']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['PublishDataset']._serialized_options = b'\220\002\002\272\327\030\001\003'
+  _globals['_CATALOGSERVICE'].methods_by_name['PublishModel']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['PublishModel']._serialized_options = b'\220\002\002\272\327\030\001\003'
+  _globals['_CATALOGSERVICE'].methods_by_name['ImportModel']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['ImportModel']._serialized_options = b'\272\327\030\001\003'
+  _globals['_CATALOGSERVICE'].methods_by_name['GetModel']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['GetModel']._serialized_options = b'\220\002\001\272\327\030\001\001'
+  _globals['_CATALOGSERVICE'].methods_by_name['ListModels']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['ListModels']._serialized_options = b'\220\002\001\272\327\030\001\001'
+  _globals['_CATALOGSERVICE'].methods_by_name['PromoteModel']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['PromoteModel']._serialized_options = b'\272\327\030\001\004'
+  _globals['_CATALOGSERVICE'].methods_by_name['DeleteModel']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['DeleteModel']._serialized_options = b'\272\327\030\001\005'
+  _globals['_CATALOGSERVICE'].methods_by_name['PublishPolicy']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['PublishPolicy']._serialized_options = b'\220\002\002\272\327\030\001\003'
+  _globals['_CATALOGSERVICE'].methods_by_name['GetPolicy']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['GetPolicy']._serialized_options = b'\220\002\001\272\327\030\001\001'
+  _globals['_CATALOGSERVICE'].methods_by_name['ListPolicies']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['ListPolicies']._serialized_options = b'\220\002\001\272\327\030\001\001'
+  _globals['_CATALOGSERVICE'].methods_by_name['DeletePolicy']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['DeletePolicy']._serialized_options = b'\272\327\030\001\005'
+  _globals['_CATALOGSERVICE'].methods_by_name['PublishEvaluation']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['PublishEvaluation']._serialized_options = b'\220\002\002\272\327\030\001\004'
+  _globals['_CATALOGSERVICE'].methods_by_name['GetEvaluation']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['GetEvaluation']._serialized_options = b'\220\002\001\272\327\030\001\001'
+  _globals['_CATALOGSERVICE'].methods_by_name['ListEvaluations']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['ListEvaluations']._serialized_options = b'\220\002\001\272\327\030\001\001'
+  _globals['_CATALOGSERVICE'].methods_by_name['ReadArtifact']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['ReadArtifact']._serialized_options = b'\220\002\001\272\327\030\001\001'
+  _globals['_DATASETSPEC']._serialized_start=331
+  _globals['_DATASETSPEC']._serialized_end=486
+  _globals['_IMPORTDATASETREQUEST']._serialized_start=488
+  _globals['_IMPORTDATASETREQUEST']._serialized_end=591
+  _globals['_UPLOADHEADER']._serialized_start=593
+  _globals['_UPLOADHEADER']._serialized_end=703
+  _globals['_UPLOADDATASETREQUEST']._serialized_start=705
+  _globals['_UPLOADDATASETREQUEST']._serialized_end=800
+  _globals['_GETDATASETREQUEST']._serialized_start=802
+  _globals['_GETDATASETREQUEST']._serialized_end=835
+  _globals['_LISTDATASETSREQUEST']._serialized_start=837
+  _globals['_LISTDATASETSREQUEST']._serialized_end=914
+  _globals['_LISTDATASETSRESPONSE']._serialized_start=916
+  _globals['_LISTDATASETSRESPONSE']._serialized_end=1004
+  _globals['_LISTIMPORTISSUESREQUEST']._serialized_start=1006
+  _globals['_LISTIMPORTISSUESREQUEST']._serialized_end=1084
+  _globals['_LISTIMPORTISSUESRESPONSE']._serialized_start=1086
+  _globals['_LISTIMPORTISSUESRESPONSE']._serialized_end=1180
+  _globals['_READRECORDSREQUEST']._serialized_start=1182
+  _globals['_READRECORDSREQUEST']._serialized_end=1288
+  _globals['_READRECORDSRESPONSE']._serialized_start=1290
+  _globals['_READRECORDSRESPONSE']._serialized_end=1383
+  _globals['_DELETEDATASETREQUEST']._serialized_start=1385
+  _globals['_DELETEDATASETREQUEST']._serialized_end=1421
+  _globals['_PUBLISHDATASETREQUEST']._serialized_start=1423
+  _globals['_PUBLISHDATASETREQUEST']._serialized_end=1523
+  _globals['_PUBLISHMODELREQUEST']._serialized_start=1525
+  _globals['_PUBLISHMODELREQUEST']._serialized_end=1619
+  _globals['_IMPORTMODELHEADER']._serialized_start=1622
+  _globals['_IMPORTMODELHEADER']._serialized_end=1767
+  _globals['_IMPORTMODELREQUEST']._serialized_start=1769
+  _globals['_IMPORTMODELREQUEST']._serialized_end=1867
+  _globals['_GETMODELREQUEST']._serialized_start=1869
+  _globals['_GETMODELREQUEST']._serialized_end=1900
+  _globals['_LISTMODELSREQUEST']._serialized_start=1902
+  _globals['_LISTMODELSREQUEST']._serialized_end=1975
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1977
+  _globals['_LISTMODELSRESPONSE']._serialized_end=2059
+  _globals['_PROMOTEMODELREQUEST']._serialized_start=2061
+  _globals['_PROMOTEMODELREQUEST']._serialized_end=2121
+  _globals['_DELETEMODELREQUEST']._serialized_start=2123
+  _globals['_DELETEMODELREQUEST']._serialized_end=2157
+  _globals['_PUBLISHPOLICYREQUEST']._serialized_start=2159
+  _globals['_PUBLISHPOLICYREQUEST']._serialized_end=2243
+  _globals['_GETPOLICYREQUEST']._serialized_start=2245
+  _globals['_GETPOLICYREQUEST']._serialized_end=2277
+  _globals['_LISTPOLICIESREQUEST']._serialized_start=2279
+  _globals['_LISTPOLICIESREQUEST']._serialized_end=2355
+  _globals['_LISTPOLICIESRESPONSE']._serialized_start=2357
+  _globals['_LISTPOLICIESRESPONSE']._serialized_end=2451
+  _globals['_DELETEPOLICYREQUEST']._serialized_start=2453
+  _globals['_DELETEPOLICYREQUEST']._serialized_end=2488
+  _globals['_PUBLISHEVALUATIONREQUEST']._serialized_start=2490
+  _globals['_PUBLISHEVALUATIONREQUEST']._serialized_end=2582
+  _globals['_GETEVALUATIONREQUEST']._serialized_start=2584
+  _globals['_GETEVALUATIONREQUEST']._serialized_end=2620
+  _globals['_LISTEVALUATIONSREQUEST']._serialized_start=2622
+  _globals['_LISTEVALUATIONSREQUEST']._serialized_end=2702
+  _globals['_LISTEVALUATIONSRESPONSE']._serialized_start=2704
+  _globals['_LISTEVALUATIONSRESPONSE']._serialized_end=2801
+  _globals['_READARTIFACTREQUEST']._serialized_start=2803
+  _globals['_READARTIFACTREQUEST']._serialized_end=2873
+  _globals['_CATALOGSERVICE']._serialized_start=2876
+  _globals['_CATALOGSERVICE']._serialized_end=4831
 # @@protoc_insertion_point(module_scope)

@@ -7,8 +7,10 @@ from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from synthmill.v1 import artifact_pb2 as synthmill_dot_v1_dot_artifact__pb2
 from synthmill.v1 import catalog_service_pb2 as synthmill_dot_v1_dot_catalog__service__pb2
 from synthmill.v1 import dataset_pb2 as synthmill_dot_v1_dot_dataset__pb2
+from synthmill.v1 import evaluation_pb2 as synthmill_dot_v1_dot_evaluation__pb2
 from synthmill.v1 import job_pb2 as synthmill_dot_v1_dot_job__pb2
 from synthmill.v1 import model_pb2 as synthmill_dot_v1_dot_model__pb2
+from synthmill.v1 import policy_pb2 as synthmill_dot_v1_dot_policy__pb2
 
 GRPC_GENERATED_VERSION = '1.74.0'
 GRPC_VERSION = grpc.__version__
@@ -31,7 +33,7 @@ if _version_not_supported:
 
 
 class CatalogServiceStub(object):
-    """Datasets and models: what exists, in which version, made of which files.
+    """Datasets, models, policies and evaluations: what exists, in which version, made of which files.
     """
 
     def __init__(self, channel):
@@ -110,6 +112,41 @@ class CatalogServiceStub(object):
                 request_serializer=synthmill_dot_v1_dot_catalog__service__pb2.DeleteModelRequest.SerializeToString,
                 response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                 _registered_method=True)
+        self.PublishPolicy = channel.unary_unary(
+                '/synthmill.v1.CatalogService/PublishPolicy',
+                request_serializer=synthmill_dot_v1_dot_catalog__service__pb2.PublishPolicyRequest.SerializeToString,
+                response_deserializer=synthmill_dot_v1_dot_policy__pb2.PolicyVersion.FromString,
+                _registered_method=True)
+        self.GetPolicy = channel.unary_unary(
+                '/synthmill.v1.CatalogService/GetPolicy',
+                request_serializer=synthmill_dot_v1_dot_catalog__service__pb2.GetPolicyRequest.SerializeToString,
+                response_deserializer=synthmill_dot_v1_dot_policy__pb2.PolicyVersion.FromString,
+                _registered_method=True)
+        self.ListPolicies = channel.unary_unary(
+                '/synthmill.v1.CatalogService/ListPolicies',
+                request_serializer=synthmill_dot_v1_dot_catalog__service__pb2.ListPoliciesRequest.SerializeToString,
+                response_deserializer=synthmill_dot_v1_dot_catalog__service__pb2.ListPoliciesResponse.FromString,
+                _registered_method=True)
+        self.DeletePolicy = channel.unary_unary(
+                '/synthmill.v1.CatalogService/DeletePolicy',
+                request_serializer=synthmill_dot_v1_dot_catalog__service__pb2.DeletePolicyRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
+        self.PublishEvaluation = channel.unary_unary(
+                '/synthmill.v1.CatalogService/PublishEvaluation',
+                request_serializer=synthmill_dot_v1_dot_catalog__service__pb2.PublishEvaluationRequest.SerializeToString,
+                response_deserializer=synthmill_dot_v1_dot_evaluation__pb2.Evaluation.FromString,
+                _registered_method=True)
+        self.GetEvaluation = channel.unary_unary(
+                '/synthmill.v1.CatalogService/GetEvaluation',
+                request_serializer=synthmill_dot_v1_dot_catalog__service__pb2.GetEvaluationRequest.SerializeToString,
+                response_deserializer=synthmill_dot_v1_dot_evaluation__pb2.Evaluation.FromString,
+                _registered_method=True)
+        self.ListEvaluations = channel.unary_unary(
+                '/synthmill.v1.CatalogService/ListEvaluations',
+                request_serializer=synthmill_dot_v1_dot_catalog__service__pb2.ListEvaluationsRequest.SerializeToString,
+                response_deserializer=synthmill_dot_v1_dot_catalog__service__pb2.ListEvaluationsResponse.FromString,
+                _registered_method=True)
         self.ReadArtifact = channel.unary_stream(
                 '/synthmill.v1.CatalogService/ReadArtifact',
                 request_serializer=synthmill_dot_v1_dot_catalog__service__pb2.ReadArtifactRequest.SerializeToString,
@@ -118,7 +155,7 @@ class CatalogServiceStub(object):
 
 
 class CatalogServiceServicer(object):
-    """Datasets and models: what exists, in which version, made of which files.
+    """Datasets, models, policies and evaluations: what exists, in which version, made of which files.
     """
 
     def ImportDataset(self, request, context):
@@ -167,7 +204,8 @@ class CatalogServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteDataset(self, request, context):
-        """Deletes a dataset version; models trained on it keep its name and digest. Codes: NOT_FOUND, INVALID_ARGUMENT.
+        """Deletes a dataset version and what it was found to be worth; models trained on it keep its name and digest.
+        Codes: NOT_FOUND, INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -214,21 +252,79 @@ class CatalogServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def PromoteModel(self, request, context):
-        """Makes a version the one that "models/{model}" means. Codes: NOT_FOUND, INVALID_ARGUMENT.
+        """Makes a version the one that "models/{model}" means. Its newest evaluation must have passed the gate, unless there is
+        a reason to override that. Codes: NOT_FOUND, INVALID_ARGUMENT, FAILED_PRECONDITION if it has not passed, or was never
+        evaluated.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteModel(self, request, context):
-        """Deletes a model version. Codes: NOT_FOUND, INVALID_ARGUMENT, FAILED_PRECONDITION if it is promoted.
+        """Deletes a model version and what it was found to be worth. Codes: NOT_FOUND, INVALID_ARGUMENT, FAILED_PRECONDITION if
+        it is promoted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PublishPolicy(self, request, context):
+        """Publishes a policy version. If the newest version of that policy is the same already, of the same kind and digest, it
+        is returned and none is added: so the call may be repeated. The catalog checks digest and form of the policy, not its
+        operations, which it does not know; AugmentationService.SavePolicy checks these and then calls this.
+        Codes: INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPolicy(self, request, context):
+        """Returns a policy version; "policies/{policy}" means the newest. Codes: NOT_FOUND, INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPolicies(self, request, context):
+        """Lists policy versions, the newest first. Codes: INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeletePolicy(self, request, context):
+        """Deletes a policy version; datasets made by it keep the policy, its name and digest. Codes: NOT_FOUND,
+        INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PublishEvaluation(self, request, context):
+        """Publishes an evaluation from artifacts already in the object store, at once or not at all.
+        Codes: INVALID_ARGUMENT, NOT_FOUND if there is no such subject, DATA_LOSS if an artifact is missing or damaged,
+        ALREADY_EXISTS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetEvaluation(self, request, context):
+        """Returns an evaluation. Codes: NOT_FOUND, INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEvaluations(self, request, context):
+        """Lists evaluations, the newest first. Codes: INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReadArtifact(self, request, context):
-        """Streams a file of a dataset or model version. Codes: NOT_FOUND, INVALID_ARGUMENT, DATA_LOSS, UNAVAILABLE.
+        """Streams a file of a dataset or model version, or of an evaluation. Codes: NOT_FOUND, INVALID_ARGUMENT, DATA_LOSS, UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -307,6 +403,41 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     request_deserializer=synthmill_dot_v1_dot_catalog__service__pb2.DeleteModelRequest.FromString,
                     response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             ),
+            'PublishPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishPolicy,
+                    request_deserializer=synthmill_dot_v1_dot_catalog__service__pb2.PublishPolicyRequest.FromString,
+                    response_serializer=synthmill_dot_v1_dot_policy__pb2.PolicyVersion.SerializeToString,
+            ),
+            'GetPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPolicy,
+                    request_deserializer=synthmill_dot_v1_dot_catalog__service__pb2.GetPolicyRequest.FromString,
+                    response_serializer=synthmill_dot_v1_dot_policy__pb2.PolicyVersion.SerializeToString,
+            ),
+            'ListPolicies': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPolicies,
+                    request_deserializer=synthmill_dot_v1_dot_catalog__service__pb2.ListPoliciesRequest.FromString,
+                    response_serializer=synthmill_dot_v1_dot_catalog__service__pb2.ListPoliciesResponse.SerializeToString,
+            ),
+            'DeletePolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeletePolicy,
+                    request_deserializer=synthmill_dot_v1_dot_catalog__service__pb2.DeletePolicyRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'PublishEvaluation': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishEvaluation,
+                    request_deserializer=synthmill_dot_v1_dot_catalog__service__pb2.PublishEvaluationRequest.FromString,
+                    response_serializer=synthmill_dot_v1_dot_evaluation__pb2.Evaluation.SerializeToString,
+            ),
+            'GetEvaluation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEvaluation,
+                    request_deserializer=synthmill_dot_v1_dot_catalog__service__pb2.GetEvaluationRequest.FromString,
+                    response_serializer=synthmill_dot_v1_dot_evaluation__pb2.Evaluation.SerializeToString,
+            ),
+            'ListEvaluations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEvaluations,
+                    request_deserializer=synthmill_dot_v1_dot_catalog__service__pb2.ListEvaluationsRequest.FromString,
+                    response_serializer=synthmill_dot_v1_dot_catalog__service__pb2.ListEvaluationsResponse.SerializeToString,
+            ),
             'ReadArtifact': grpc.unary_stream_rpc_method_handler(
                     servicer.ReadArtifact,
                     request_deserializer=synthmill_dot_v1_dot_catalog__service__pb2.ReadArtifactRequest.FromString,
@@ -321,7 +452,7 @@ def add_CatalogServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CatalogService(object):
-    """Datasets and models: what exists, in which version, made of which files.
+    """Datasets, models, policies and evaluations: what exists, in which version, made of which files.
     """
 
     @staticmethod
@@ -692,6 +823,195 @@ class CatalogService(object):
             '/synthmill.v1.CatalogService/DeleteModel',
             synthmill_dot_v1_dot_catalog__service__pb2.DeleteModelRequest.SerializeToString,
             google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synthmill.v1.CatalogService/PublishPolicy',
+            synthmill_dot_v1_dot_catalog__service__pb2.PublishPolicyRequest.SerializeToString,
+            synthmill_dot_v1_dot_policy__pb2.PolicyVersion.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synthmill.v1.CatalogService/GetPolicy',
+            synthmill_dot_v1_dot_catalog__service__pb2.GetPolicyRequest.SerializeToString,
+            synthmill_dot_v1_dot_policy__pb2.PolicyVersion.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPolicies(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synthmill.v1.CatalogService/ListPolicies',
+            synthmill_dot_v1_dot_catalog__service__pb2.ListPoliciesRequest.SerializeToString,
+            synthmill_dot_v1_dot_catalog__service__pb2.ListPoliciesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeletePolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synthmill.v1.CatalogService/DeletePolicy',
+            synthmill_dot_v1_dot_catalog__service__pb2.DeletePolicyRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishEvaluation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synthmill.v1.CatalogService/PublishEvaluation',
+            synthmill_dot_v1_dot_catalog__service__pb2.PublishEvaluationRequest.SerializeToString,
+            synthmill_dot_v1_dot_evaluation__pb2.Evaluation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEvaluation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synthmill.v1.CatalogService/GetEvaluation',
+            synthmill_dot_v1_dot_catalog__service__pb2.GetEvaluationRequest.SerializeToString,
+            synthmill_dot_v1_dot_evaluation__pb2.Evaluation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEvaluations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synthmill.v1.CatalogService/ListEvaluations',
+            synthmill_dot_v1_dot_catalog__service__pb2.ListEvaluationsRequest.SerializeToString,
+            synthmill_dot_v1_dot_catalog__service__pb2.ListEvaluationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

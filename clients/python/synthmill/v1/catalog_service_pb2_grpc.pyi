@@ -9,8 +9,10 @@ from grpc import aio as _aio
 from synthmill.v1 import artifact_pb2 as _artifact_pb2
 from synthmill.v1 import catalog_service_pb2 as _catalog_service_pb2
 from synthmill.v1 import dataset_pb2 as _dataset_pb2
+from synthmill.v1 import evaluation_pb2 as _evaluation_pb2
 from synthmill.v1 import job_pb2 as _job_pb2
 from synthmill.v1 import model_pb2 as _model_pb2
+from synthmill.v1 import policy_pb2 as _policy_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -32,7 +34,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CatalogServiceStub:
-    """Datasets and models: what exists, in which version, made of which files."""
+    """Datasets, models, policies and evaluations: what exists, in which version, made of which files."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -56,7 +58,9 @@ class CatalogServiceStub:
     ReadRecords: _grpc.UnaryStreamMultiCallable[_catalog_service_pb2.ReadRecordsRequest, _catalog_service_pb2.ReadRecordsResponse]
     """Streams the records of a split in order. Codes: NOT_FOUND, INVALID_ARGUMENT, OUT_OF_RANGE, DATA_LOSS, UNAVAILABLE."""
     DeleteDataset: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.DeleteDatasetRequest, _empty_pb2.Empty]
-    """Deletes a dataset version; models trained on it keep its name and digest. Codes: NOT_FOUND, INVALID_ARGUMENT."""
+    """Deletes a dataset version and what it was found to be worth; models trained on it keep its name and digest.
+    Codes: NOT_FOUND, INVALID_ARGUMENT.
+    """
     PublishDataset: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.PublishDatasetRequest, _dataset_pb2.Dataset]
     """Publishes a dataset version from artifacts already in the object store, at once or not at all.
     Codes: INVALID_ARGUMENT, DATA_LOSS if an artifact is missing or damaged, ALREADY_EXISTS.
@@ -77,15 +81,43 @@ class CatalogServiceStub:
     ListModels: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.ListModelsRequest, _catalog_service_pb2.ListModelsResponse]
     """Lists model versions, the newest first. Codes: INVALID_ARGUMENT."""
     PromoteModel: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.PromoteModelRequest, _model_pb2.Model]
-    """Makes a version the one that "models/{model}" means. Codes: NOT_FOUND, INVALID_ARGUMENT."""
+    """Makes a version the one that "models/{model}" means. Its newest evaluation must have passed the gate, unless there is
+    a reason to override that. Codes: NOT_FOUND, INVALID_ARGUMENT, FAILED_PRECONDITION if it has not passed, or was never
+    evaluated.
+    """
     DeleteModel: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.DeleteModelRequest, _empty_pb2.Empty]
-    """Deletes a model version. Codes: NOT_FOUND, INVALID_ARGUMENT, FAILED_PRECONDITION if it is promoted."""
+    """Deletes a model version and what it was found to be worth. Codes: NOT_FOUND, INVALID_ARGUMENT, FAILED_PRECONDITION if
+    it is promoted.
+    """
+    PublishPolicy: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.PublishPolicyRequest, _policy_pb2.PolicyVersion]
+    """Publishes a policy version. If the newest version of that policy is the same already, of the same kind and digest, it
+    is returned and none is added: so the call may be repeated. The catalog checks digest and form of the policy, not its
+    operations, which it does not know; AugmentationService.SavePolicy checks these and then calls this.
+    Codes: INVALID_ARGUMENT.
+    """
+    GetPolicy: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.GetPolicyRequest, _policy_pb2.PolicyVersion]
+    """Returns a policy version; "policies/{policy}" means the newest. Codes: NOT_FOUND, INVALID_ARGUMENT."""
+    ListPolicies: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.ListPoliciesRequest, _catalog_service_pb2.ListPoliciesResponse]
+    """Lists policy versions, the newest first. Codes: INVALID_ARGUMENT."""
+    DeletePolicy: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.DeletePolicyRequest, _empty_pb2.Empty]
+    """Deletes a policy version; datasets made by it keep the policy, its name and digest. Codes: NOT_FOUND,
+    INVALID_ARGUMENT.
+    """
+    PublishEvaluation: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.PublishEvaluationRequest, _evaluation_pb2.Evaluation]
+    """Publishes an evaluation from artifacts already in the object store, at once or not at all.
+    Codes: INVALID_ARGUMENT, NOT_FOUND if there is no such subject, DATA_LOSS if an artifact is missing or damaged,
+    ALREADY_EXISTS.
+    """
+    GetEvaluation: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.GetEvaluationRequest, _evaluation_pb2.Evaluation]
+    """Returns an evaluation. Codes: NOT_FOUND, INVALID_ARGUMENT."""
+    ListEvaluations: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.ListEvaluationsRequest, _catalog_service_pb2.ListEvaluationsResponse]
+    """Lists evaluations, the newest first. Codes: INVALID_ARGUMENT."""
     ReadArtifact: _grpc.UnaryStreamMultiCallable[_catalog_service_pb2.ReadArtifactRequest, _artifact_pb2.ArtifactChunk]
-    """Streams a file of a dataset or model version. Codes: NOT_FOUND, INVALID_ARGUMENT, DATA_LOSS, UNAVAILABLE."""
+    """Streams a file of a dataset or model version, or of an evaluation. Codes: NOT_FOUND, INVALID_ARGUMENT, DATA_LOSS, UNAVAILABLE."""
 
 @_typing.type_check_only
 class CatalogServiceAsyncStub(CatalogServiceStub):
-    """Datasets and models: what exists, in which version, made of which files."""
+    """Datasets, models, policies and evaluations: what exists, in which version, made of which files."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ImportDataset: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ImportDatasetRequest, _job_pb2.Job]  # type: ignore[assignment]
@@ -106,7 +138,9 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     ReadRecords: _aio.UnaryStreamMultiCallable[_catalog_service_pb2.ReadRecordsRequest, _catalog_service_pb2.ReadRecordsResponse]  # type: ignore[assignment]
     """Streams the records of a split in order. Codes: NOT_FOUND, INVALID_ARGUMENT, OUT_OF_RANGE, DATA_LOSS, UNAVAILABLE."""
     DeleteDataset: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.DeleteDatasetRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Deletes a dataset version; models trained on it keep its name and digest. Codes: NOT_FOUND, INVALID_ARGUMENT."""
+    """Deletes a dataset version and what it was found to be worth; models trained on it keep its name and digest.
+    Codes: NOT_FOUND, INVALID_ARGUMENT.
+    """
     PublishDataset: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.PublishDatasetRequest, _dataset_pb2.Dataset]  # type: ignore[assignment]
     """Publishes a dataset version from artifacts already in the object store, at once or not at all.
     Codes: INVALID_ARGUMENT, DATA_LOSS if an artifact is missing or damaged, ALREADY_EXISTS.
@@ -127,14 +161,42 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     ListModels: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ListModelsRequest, _catalog_service_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists model versions, the newest first. Codes: INVALID_ARGUMENT."""
     PromoteModel: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.PromoteModelRequest, _model_pb2.Model]  # type: ignore[assignment]
-    """Makes a version the one that "models/{model}" means. Codes: NOT_FOUND, INVALID_ARGUMENT."""
+    """Makes a version the one that "models/{model}" means. Its newest evaluation must have passed the gate, unless there is
+    a reason to override that. Codes: NOT_FOUND, INVALID_ARGUMENT, FAILED_PRECONDITION if it has not passed, or was never
+    evaluated.
+    """
     DeleteModel: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.DeleteModelRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Deletes a model version. Codes: NOT_FOUND, INVALID_ARGUMENT, FAILED_PRECONDITION if it is promoted."""
+    """Deletes a model version and what it was found to be worth. Codes: NOT_FOUND, INVALID_ARGUMENT, FAILED_PRECONDITION if
+    it is promoted.
+    """
+    PublishPolicy: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.PublishPolicyRequest, _policy_pb2.PolicyVersion]  # type: ignore[assignment]
+    """Publishes a policy version. If the newest version of that policy is the same already, of the same kind and digest, it
+    is returned and none is added: so the call may be repeated. The catalog checks digest and form of the policy, not its
+    operations, which it does not know; AugmentationService.SavePolicy checks these and then calls this.
+    Codes: INVALID_ARGUMENT.
+    """
+    GetPolicy: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.GetPolicyRequest, _policy_pb2.PolicyVersion]  # type: ignore[assignment]
+    """Returns a policy version; "policies/{policy}" means the newest. Codes: NOT_FOUND, INVALID_ARGUMENT."""
+    ListPolicies: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ListPoliciesRequest, _catalog_service_pb2.ListPoliciesResponse]  # type: ignore[assignment]
+    """Lists policy versions, the newest first. Codes: INVALID_ARGUMENT."""
+    DeletePolicy: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.DeletePolicyRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Deletes a policy version; datasets made by it keep the policy, its name and digest. Codes: NOT_FOUND,
+    INVALID_ARGUMENT.
+    """
+    PublishEvaluation: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.PublishEvaluationRequest, _evaluation_pb2.Evaluation]  # type: ignore[assignment]
+    """Publishes an evaluation from artifacts already in the object store, at once or not at all.
+    Codes: INVALID_ARGUMENT, NOT_FOUND if there is no such subject, DATA_LOSS if an artifact is missing or damaged,
+    ALREADY_EXISTS.
+    """
+    GetEvaluation: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.GetEvaluationRequest, _evaluation_pb2.Evaluation]  # type: ignore[assignment]
+    """Returns an evaluation. Codes: NOT_FOUND, INVALID_ARGUMENT."""
+    ListEvaluations: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ListEvaluationsRequest, _catalog_service_pb2.ListEvaluationsResponse]  # type: ignore[assignment]
+    """Lists evaluations, the newest first. Codes: INVALID_ARGUMENT."""
     ReadArtifact: _aio.UnaryStreamMultiCallable[_catalog_service_pb2.ReadArtifactRequest, _artifact_pb2.ArtifactChunk]  # type: ignore[assignment]
-    """Streams a file of a dataset or model version. Codes: NOT_FOUND, INVALID_ARGUMENT, DATA_LOSS, UNAVAILABLE."""
+    """Streams a file of a dataset or model version, or of an evaluation. Codes: NOT_FOUND, INVALID_ARGUMENT, DATA_LOSS, UNAVAILABLE."""
 
 class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Datasets and models: what exists, in which version, made of which files."""
+    """Datasets, models, policies and evaluations: what exists, in which version, made of which files."""
 
     @_abc_1.abstractmethod
     def ImportDataset(
@@ -195,7 +257,9 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_service_pb2.DeleteDatasetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Deletes a dataset version; models trained on it keep its name and digest. Codes: NOT_FOUND, INVALID_ARGUMENT."""
+        """Deletes a dataset version and what it was found to be worth; models trained on it keep its name and digest.
+        Codes: NOT_FOUND, INVALID_ARGUMENT.
+        """
 
     @_abc_1.abstractmethod
     def PublishDataset(
@@ -252,7 +316,10 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_service_pb2.PromoteModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_model_pb2.Model, _abc.Awaitable[_model_pb2.Model]]:
-        """Makes a version the one that "models/{model}" means. Codes: NOT_FOUND, INVALID_ARGUMENT."""
+        """Makes a version the one that "models/{model}" means. Its newest evaluation must have passed the gate, unless there is
+        a reason to override that. Codes: NOT_FOUND, INVALID_ARGUMENT, FAILED_PRECONDITION if it has not passed, or was never
+        evaluated.
+        """
 
     @_abc_1.abstractmethod
     def DeleteModel(
@@ -260,7 +327,74 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_service_pb2.DeleteModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Deletes a model version. Codes: NOT_FOUND, INVALID_ARGUMENT, FAILED_PRECONDITION if it is promoted."""
+        """Deletes a model version and what it was found to be worth. Codes: NOT_FOUND, INVALID_ARGUMENT, FAILED_PRECONDITION if
+        it is promoted.
+        """
+
+    @_abc_1.abstractmethod
+    def PublishPolicy(
+        self,
+        request: _catalog_service_pb2.PublishPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.PolicyVersion, _abc.Awaitable[_policy_pb2.PolicyVersion]]:
+        """Publishes a policy version. If the newest version of that policy is the same already, of the same kind and digest, it
+        is returned and none is added: so the call may be repeated. The catalog checks digest and form of the policy, not its
+        operations, which it does not know; AugmentationService.SavePolicy checks these and then calls this.
+        Codes: INVALID_ARGUMENT.
+        """
+
+    @_abc_1.abstractmethod
+    def GetPolicy(
+        self,
+        request: _catalog_service_pb2.GetPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.PolicyVersion, _abc.Awaitable[_policy_pb2.PolicyVersion]]:
+        """Returns a policy version; "policies/{policy}" means the newest. Codes: NOT_FOUND, INVALID_ARGUMENT."""
+
+    @_abc_1.abstractmethod
+    def ListPolicies(
+        self,
+        request: _catalog_service_pb2.ListPoliciesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_service_pb2.ListPoliciesResponse, _abc.Awaitable[_catalog_service_pb2.ListPoliciesResponse]]:
+        """Lists policy versions, the newest first. Codes: INVALID_ARGUMENT."""
+
+    @_abc_1.abstractmethod
+    def DeletePolicy(
+        self,
+        request: _catalog_service_pb2.DeletePolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Deletes a policy version; datasets made by it keep the policy, its name and digest. Codes: NOT_FOUND,
+        INVALID_ARGUMENT.
+        """
+
+    @_abc_1.abstractmethod
+    def PublishEvaluation(
+        self,
+        request: _catalog_service_pb2.PublishEvaluationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_evaluation_pb2.Evaluation, _abc.Awaitable[_evaluation_pb2.Evaluation]]:
+        """Publishes an evaluation from artifacts already in the object store, at once or not at all.
+        Codes: INVALID_ARGUMENT, NOT_FOUND if there is no such subject, DATA_LOSS if an artifact is missing or damaged,
+        ALREADY_EXISTS.
+        """
+
+    @_abc_1.abstractmethod
+    def GetEvaluation(
+        self,
+        request: _catalog_service_pb2.GetEvaluationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_evaluation_pb2.Evaluation, _abc.Awaitable[_evaluation_pb2.Evaluation]]:
+        """Returns an evaluation. Codes: NOT_FOUND, INVALID_ARGUMENT."""
+
+    @_abc_1.abstractmethod
+    def ListEvaluations(
+        self,
+        request: _catalog_service_pb2.ListEvaluationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_service_pb2.ListEvaluationsResponse, _abc.Awaitable[_catalog_service_pb2.ListEvaluationsResponse]]:
+        """Lists evaluations, the newest first. Codes: INVALID_ARGUMENT."""
 
     @_abc_1.abstractmethod
     def ReadArtifact(
@@ -268,6 +402,6 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_service_pb2.ReadArtifactRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_artifact_pb2.ArtifactChunk], _abc.AsyncIterator[_artifact_pb2.ArtifactChunk]]:
-        """Streams a file of a dataset or model version. Codes: NOT_FOUND, INVALID_ARGUMENT, DATA_LOSS, UNAVAILABLE."""
+        """Streams a file of a dataset or model version, or of an evaluation. Codes: NOT_FOUND, INVALID_ARGUMENT, DATA_LOSS, UNAVAILABLE."""
 
 def add_CatalogServiceServicer_to_server(servicer: CatalogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -22,31 +22,44 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from synthmill.v1 import access_pb2 as synthmill_dot_v1_dot_access__pb2
 from synthmill.v1 import artifact_pb2 as synthmill_dot_v1_dot_artifact__pb2
 from synthmill.v1 import job_pb2 as synthmill_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esynthmill/v1/job_service.proto\x12\x0csynthmill.v1\x1a\x1bsynthmill/v1/artifact.proto\x1a\x16synthmill/v1/job.proto\"\x1d\n\rGetJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"_\n\x0fListJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12%\n\x05state\x18\x03 \x01(\x0e\x32\x16.synthmill.v1.JobState\"L\n\x10ListJobsResponse\x12\x1f\n\x04jobs\x18\x01 \x03(\x0b\x32\x11.synthmill.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"7\n\x0fWatchJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\" \n\x10\x43\x61ncelJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\" \n\x10ResumeJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"E\n\x15ReadJobPictureRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x03\x32\xac\x03\n\nJobService\x12\x38\n\x06GetJob\x12\x1b.synthmill.v1.GetJobRequest\x1a\x11.synthmill.v1.Job\x12I\n\x08ListJobs\x12\x1d.synthmill.v1.ListJobsRequest\x1a\x1e.synthmill.v1.ListJobsResponse\x12\x43\n\x08WatchJob\x12\x1d.synthmill.v1.WatchJobRequest\x1a\x16.synthmill.v1.JobEvent0\x01\x12>\n\tCancelJob\x12\x1e.synthmill.v1.CancelJobRequest\x1a\x11.synthmill.v1.Job\x12>\n\tResumeJob\x12\x1e.synthmill.v1.ResumeJobRequest\x1a\x11.synthmill.v1.Job\x12T\n\x0eReadJobPicture\x12#.synthmill.v1.ReadJobPictureRequest\x1a\x1b.synthmill.v1.ArtifactChunk0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esynthmill/v1/job_service.proto\x12\x0csynthmill.v1\x1a\x19synthmill/v1/access.proto\x1a\x1bsynthmill/v1/artifact.proto\x1a\x16synthmill/v1/job.proto\"\x1d\n\rGetJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"_\n\x0fListJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12%\n\x05state\x18\x03 \x01(\x0e\x32\x16.synthmill.v1.JobState\"L\n\x10ListJobsResponse\x12\x1f\n\x04jobs\x18\x01 \x03(\x0b\x32\x11.synthmill.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"7\n\x0fWatchJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\" \n\x10\x43\x61ncelJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\" \n\x10ResumeJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"E\n\x15ReadJobPictureRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x03\x32\xe4\x03\n\nJobService\x12\x42\n\x06GetJob\x12\x1b.synthmill.v1.GetJobRequest\x1a\x11.synthmill.v1.Job\"\x08\x90\x02\x01\xba\xd7\x18\x01\x01\x12S\n\x08ListJobs\x12\x1d.synthmill.v1.ListJobsRequest\x1a\x1e.synthmill.v1.ListJobsResponse\"\x08\x90\x02\x01\xba\xd7\x18\x01\x01\x12M\n\x08WatchJob\x12\x1d.synthmill.v1.WatchJobRequest\x1a\x16.synthmill.v1.JobEvent\"\x08\x90\x02\x01\xba\xd7\x18\x01\x01\x30\x01\x12\x46\n\tCancelJob\x12\x1e.synthmill.v1.CancelJobRequest\x1a\x11.synthmill.v1.Job\"\x06\xba\xd7\x18\x02\x03\x04\x12\x46\n\tResumeJob\x12\x1e.synthmill.v1.ResumeJobRequest\x1a\x11.synthmill.v1.Job\"\x06\xba\xd7\x18\x02\x03\x04\x12^\n\x0eReadJobPicture\x12#.synthmill.v1.ReadJobPictureRequest\x1a\x1b.synthmill.v1.ArtifactChunk\"\x08\x90\x02\x01\xba\xd7\x18\x01\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'synthmill.v1.job_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETJOBREQUEST']._serialized_start=101
-  _globals['_GETJOBREQUEST']._serialized_end=130
-  _globals['_LISTJOBSREQUEST']._serialized_start=132
-  _globals['_LISTJOBSREQUEST']._serialized_end=227
-  _globals['_LISTJOBSRESPONSE']._serialized_start=229
-  _globals['_LISTJOBSRESPONSE']._serialized_end=305
-  _globals['_WATCHJOBREQUEST']._serialized_start=307
-  _globals['_WATCHJOBREQUEST']._serialized_end=362
-  _globals['_CANCELJOBREQUEST']._serialized_start=364
-  _globals['_CANCELJOBREQUEST']._serialized_end=396
-  _globals['_RESUMEJOBREQUEST']._serialized_start=398
-  _globals['_RESUMEJOBREQUEST']._serialized_end=430
-  _globals['_READJOBPICTUREREQUEST']._serialized_start=432
-  _globals['_READJOBPICTUREREQUEST']._serialized_end=501
-  _globals['_JOBSERVICE']._serialized_start=504
-  _globals['_JOBSERVICE']._serialized_end=932
+  _globals['_JOBSERVICE'].methods_by_name['GetJob']._loaded_options = None
+  _globals['_JOBSERVICE'].methods_by_name['GetJob']._serialized_options = b'\220\002\001\272\327\030\001\001'
+  _globals['_JOBSERVICE'].methods_by_name['ListJobs']._loaded_options = None
+  _globals['_JOBSERVICE'].methods_by_name['ListJobs']._serialized_options = b'\220\002\001\272\327\030\001\001'
+  _globals['_JOBSERVICE'].methods_by_name['WatchJob']._loaded_options = None
+  _globals['_JOBSERVICE'].methods_by_name['WatchJob']._serialized_options = b'\220\002\001\272\327\030\001\001'
+  _globals['_JOBSERVICE'].methods_by_name['CancelJob']._loaded_options = None
+  _globals['_JOBSERVICE'].methods_by_name['CancelJob']._serialized_options = b'\272\327\030\002\003\004'
+  _globals['_JOBSERVICE'].methods_by_name['ResumeJob']._loaded_options = None
+  _globals['_JOBSERVICE'].methods_by_name['ResumeJob']._serialized_options = b'\272\327\030\002\003\004'
+  _globals['_JOBSERVICE'].methods_by_name['ReadJobPicture']._loaded_options = None
+  _globals['_JOBSERVICE'].methods_by_name['ReadJobPicture']._serialized_options = b'\220\002\001\272\327\030\001\001'
+  _globals['_GETJOBREQUEST']._serialized_start=128
+  _globals['_GETJOBREQUEST']._serialized_end=157
+  _globals['_LISTJOBSREQUEST']._serialized_start=159
+  _globals['_LISTJOBSREQUEST']._serialized_end=254
+  _globals['_LISTJOBSRESPONSE']._serialized_start=256
+  _globals['_LISTJOBSRESPONSE']._serialized_end=332
+  _globals['_WATCHJOBREQUEST']._serialized_start=334
+  _globals['_WATCHJOBREQUEST']._serialized_end=389
+  _globals['_CANCELJOBREQUEST']._serialized_start=391
+  _globals['_CANCELJOBREQUEST']._serialized_end=423
+  _globals['_RESUMEJOBREQUEST']._serialized_start=425
+  _globals['_RESUMEJOBREQUEST']._serialized_end=457
+  _globals['_READJOBPICTUREREQUEST']._serialized_start=459
+  _globals['_READJOBPICTUREREQUEST']._serialized_end=528
+  _globals['_JOBSERVICE']._serialized_start=531
+  _globals['_JOBSERVICE']._serialized_end=1015
 # @@protoc_insertion_point(module_scope)

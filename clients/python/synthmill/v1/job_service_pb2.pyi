@@ -1,3 +1,4 @@
+from synthmill.v1 import access_pb2 as _access_pb2
 from synthmill.v1 import artifact_pb2 as _artifact_pb2
 from synthmill.v1 import job_pb2 as _job_pb2
 from google.protobuf.internal import containers as _containers

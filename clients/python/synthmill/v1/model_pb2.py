@@ -28,7 +28,7 @@ from synthmill.v1 import artifact_pb2 as synthmill_dot_v1_dot_artifact__pb2
 from synthmill.v1 import tensor_pb2 as synthmill_dot_v1_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18synthmill/v1/model.proto\x12\x0csynthmill.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bsynthmill/v1/artifact.proto\x1a\x19synthmill/v1/tensor.proto\"\xb4\x02\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x03 \x01(\t\x12\x0e\n\x06labels\x18\x04 \x03(\t\x12)\n\x07\x63olumns\x18\x05 \x03(\x0b\x32\x18.synthmill.v1.ColumnSpec\x12)\n\tartifacts\x18\x06 \x03(\x0b\x32\x16.synthmill.v1.Artifact\x12\x0e\n\x06\x64igest\x18\x07 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x08 \x01(\t\x12\x0b\n\x03job\x18\t \x01(\t\x12(\n\x07metrics\x18\n \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x10\n\x08promoted\x18\x0b \x01(\x08\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18synthmill/v1/model.proto\x12\x0csynthmill.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bsynthmill/v1/artifact.proto\x1a\x19synthmill/v1/tensor.proto\"\xe0\x02\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x03 \x01(\t\x12\x0e\n\x06labels\x18\x04 \x03(\t\x12)\n\x07\x63olumns\x18\x05 \x03(\x0b\x32\x18.synthmill.v1.ColumnSpec\x12)\n\tartifacts\x18\x06 \x03(\x0b\x32\x16.synthmill.v1.Artifact\x12\x0e\n\x06\x64igest\x18\x07 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x08 \x01(\t\x12\x0b\n\x03job\x18\t \x01(\t\x12(\n\x07metrics\x18\n \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x10\n\x08promoted\x18\x0b \x01(\x08\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\tpromotion\x18\r \x01(\x0b\x32\x17.synthmill.v1.Promotion\"j\n\tPromotion\x12\x12\n\nevaluation\x18\x01 \x01(\t\x12\x17\n\x0foverride_reason\x18\x02 \x01(\t\x12\x30\n\x0cpromote_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,5 +36,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'synthmill.v1.model_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MODEL']._serialized_start=162
-  _globals['_MODEL']._serialized_end=470
+  _globals['_MODEL']._serialized_end=514
+  _globals['_PROMOTION']._serialized_start=516
+  _globals['_PROMOTION']._serialized_end=622
 # @@protoc_insertion_point(module_scope)

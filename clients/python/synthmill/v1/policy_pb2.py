@@ -23,27 +23,30 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19synthmill/v1/policy.proto\x12\x0csynthmill.v1\x1a\x1cgoogle/protobuf/struct.proto\"\\\n\x06Policy\x12\'\n\x05steps\x18\x01 \x03(\x0b\x32\x18.synthmill.v1.PolicyStep\x12)\n\x08settings\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xb6\x02\n\nPolicyStep\x12\x18\n\x0bprobability\x18\x01 \x01(\x01H\x01\x88\x01\x01\x12\x32\n\toperation\x18\x02 \x01(\x0b\x32\x1d.synthmill.v1.PolicyOperationH\x00\x12,\n\x06one_of\x18\x03 \x01(\x0b\x32\x1a.synthmill.v1.PolicyChoiceH\x00\x12\x30\n\x07some_of\x18\x04 \x01(\x0b\x32\x1d.synthmill.v1.PolicySelectionH\x00\x12\x30\n\x06repeat\x18\x05 \x01(\x0b\x32\x1e.synthmill.v1.PolicyRepetitionH\x00\x12\x30\n\x08sequence\x18\x06 \x01(\x0b\x32\x1c.synthmill.v1.PolicySequenceH\x00\x42\x06\n\x04stepB\x0e\n\x0c_probability\"L\n\x0fPolicyOperation\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\nparameters\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\"H\n\x0cPolicyChoice\x12\'\n\x05steps\x18\x01 \x03(\x0b\x32\x18.synthmill.v1.PolicyStep\x12\x0f\n\x07weights\x18\x02 \x03(\x01\"W\n\x0fPolicySelection\x12\'\n\x05steps\x18\x01 \x03(\x0b\x32\x18.synthmill.v1.PolicyStep\x12\r\n\x05least\x18\x02 \x01(\x05\x12\x0c\n\x04most\x18\x03 \x01(\x05\"J\n\x10PolicyRepetition\x12\'\n\x05steps\x18\x01 \x03(\x0b\x32\x18.synthmill.v1.PolicyStep\x12\r\n\x05times\x18\x02 \x01(\x05\"9\n\x0ePolicySequence\x12\'\n\x05steps\x18\x01 \x03(\x0b\x32\x18.synthmill.v1.PolicyStepb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19synthmill/v1/policy.proto\x12\x0csynthmill.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\\\n\x06Policy\x12\'\n\x05steps\x18\x01 \x03(\x0b\x32\x18.synthmill.v1.PolicyStep\x12)\n\x08settings\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\"\x92\x01\n\rPolicyVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12$\n\x06policy\x18\x03 \x01(\x0b\x32\x14.synthmill.v1.Policy\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb6\x02\n\nPolicyStep\x12\x18\n\x0bprobability\x18\x01 \x01(\x01H\x01\x88\x01\x01\x12\x32\n\toperation\x18\x02 \x01(\x0b\x32\x1d.synthmill.v1.PolicyOperationH\x00\x12,\n\x06one_of\x18\x03 \x01(\x0b\x32\x1a.synthmill.v1.PolicyChoiceH\x00\x12\x30\n\x07some_of\x18\x04 \x01(\x0b\x32\x1d.synthmill.v1.PolicySelectionH\x00\x12\x30\n\x06repeat\x18\x05 \x01(\x0b\x32\x1e.synthmill.v1.PolicyRepetitionH\x00\x12\x30\n\x08sequence\x18\x06 \x01(\x0b\x32\x1c.synthmill.v1.PolicySequenceH\x00\x42\x06\n\x04stepB\x0e\n\x0c_probability\"L\n\x0fPolicyOperation\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\nparameters\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\"H\n\x0cPolicyChoice\x12\'\n\x05steps\x18\x01 \x03(\x0b\x32\x18.synthmill.v1.PolicyStep\x12\x0f\n\x07weights\x18\x02 \x03(\x01\"W\n\x0fPolicySelection\x12\'\n\x05steps\x18\x01 \x03(\x0b\x32\x18.synthmill.v1.PolicyStep\x12\r\n\x05least\x18\x02 \x01(\x05\x12\x0c\n\x04most\x18\x03 \x01(\x05\"J\n\x10PolicyRepetition\x12\'\n\x05steps\x18\x01 \x03(\x0b\x32\x18.synthmill.v1.PolicyStep\x12\r\n\x05times\x18\x02 \x01(\x05\"9\n\x0ePolicySequence\x12\'\n\x05steps\x18\x01 \x03(\x0b\x32\x18.synthmill.v1.PolicyStepb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'synthmill.v1.policy_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_POLICY']._serialized_start=73
-  _globals['_POLICY']._serialized_end=165
-  _globals['_POLICYSTEP']._serialized_start=168
-  _globals['_POLICYSTEP']._serialized_end=478
-  _globals['_POLICYOPERATION']._serialized_start=480
-  _globals['_POLICYOPERATION']._serialized_end=556
-  _globals['_POLICYCHOICE']._serialized_start=558
-  _globals['_POLICYCHOICE']._serialized_end=630
-  _globals['_POLICYSELECTION']._serialized_start=632
-  _globals['_POLICYSELECTION']._serialized_end=719
-  _globals['_POLICYREPETITION']._serialized_start=721
-  _globals['_POLICYREPETITION']._serialized_end=795
-  _globals['_POLICYSEQUENCE']._serialized_start=797
-  _globals['_POLICYSEQUENCE']._serialized_end=854
+  _globals['_POLICY']._serialized_start=106
+  _globals['_POLICY']._serialized_end=198
+  _globals['_POLICYVERSION']._serialized_start=201
+  _globals['_POLICYVERSION']._serialized_end=347
+  _globals['_POLICYSTEP']._serialized_start=350
+  _globals['_POLICYSTEP']._serialized_end=660
+  _globals['_POLICYOPERATION']._serialized_start=662
+  _globals['_POLICYOPERATION']._serialized_end=738
+  _globals['_POLICYCHOICE']._serialized_start=740
+  _globals['_POLICYCHOICE']._serialized_end=812
+  _globals['_POLICYSELECTION']._serialized_start=814
+  _globals['_POLICYSELECTION']._serialized_end=901
+  _globals['_POLICYREPETITION']._serialized_start=903
+  _globals['_POLICYREPETITION']._serialized_end=977
+  _globals['_POLICYSEQUENCE']._serialized_start=979
+  _globals['_POLICYSEQUENCE']._serialized_end=1036
 # @@protoc_insertion_point(module_scope)

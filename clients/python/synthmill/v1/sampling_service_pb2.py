@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
+from synthmill.v1 import access_pb2 as synthmill_dot_v1_dot_access__pb2
 from synthmill.v1 import label_plan_pb2 as synthmill_dot_v1_dot_label__plan__pb2
 from synthmill.v1 import model_pb2 as synthmill_dot_v1_dot_model__pb2
 from synthmill.v1 import tensor_pb2 as synthmill_dot_v1_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#synthmill/v1/sampling_service.proto\x12\x0csynthmill.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1dsynthmill/v1/label_plan.proto\x1a\x18synthmill/v1/model.proto\x1a\x19synthmill/v1/tensor.proto\"\xc6\x01\n\rSampleRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04seed\x18\x02 \x01(\x04\x12\x13\n\x0bstart_index\x18\x03 \x01(\x03\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12\x0f\n\x07indices\x18\x05 \x03(\x03\x12+\n\nlabel_plan\x18\x06 \x01(\x0b\x32\x17.synthmill.v1.LabelPlan\x12\x17\n\ntruncation\x18\x07 \x01(\x02H\x00\x88\x01\x01\x12\x0e\n\x06tenant\x18\x08 \x01(\tB\r\n\x0b_truncation\"\xd1\x01\n\x14StreamSamplesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04seed\x18\x02 \x01(\x04\x12\x13\n\x0bstart_index\x18\x03 \x01(\x03\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12+\n\nlabel_plan\x18\x05 \x01(\x0b\x32\x17.synthmill.v1.LabelPlan\x12\x17\n\ntruncation\x18\x06 \x01(\x02H\x00\x88\x01\x01\x12\x13\n\x0b\x63hunk_bytes\x18\x07 \x01(\x05\x12\x0e\n\x06tenant\x18\x08 \x01(\tB\r\n\x0b_truncation\"z\n\x0bSampleChunk\x12\x13\n\x0b\x66irst_index\x18\x01 \x01(\x03\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\x12\"\n\x05\x62\x61tch\x18\x03 \x01(\x0b\x32\x13.synthmill.v1.Batch\x12\x14\n\x0cmodel_digest\x18\x04 \x01(\t\x12\r\n\x05model\x18\x05 \x01(\t\"\x82\x01\n\x12\x43ountLabelsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04seed\x18\x02 \x01(\x04\x12\x13\n\x0bstart_index\x18\x03 \x01(\x03\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12+\n\nlabel_plan\x18\x05 \x01(\x0b\x32\x17.synthmill.v1.LabelPlan\"\x92\x01\n\x13\x43ountLabelsResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\x12=\n\x06\x63ounts\x18\x02 \x03(\x0b\x32-.synthmill.v1.CountLabelsResponse.CountsEntry\x1a-\n\x0b\x43ountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"r\n\x0bLoadedModel\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.synthmill.v1.Model\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x17\n\x0fprovider_reason\x18\x03 \x01(\t\x12\x14\n\x0c\x61\x63tive_calls\x18\x04 \x01(\x05\"\x19\n\x17ListLoadedModelsRequest\"E\n\x18ListLoadedModelsResponse\x12)\n\x06models\x18\x01 \x03(\x0b\x32\x19.synthmill.v1.LoadedModel\" \n\x10LoadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\"\n\x12UnloadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t2\xed\x03\n\x0fSamplingService\x12@\n\x06Sample\x12\x1b.synthmill.v1.SampleRequest\x1a\x19.synthmill.v1.SampleChunk\x12P\n\rStreamSamples\x12\".synthmill.v1.StreamSamplesRequest\x1a\x19.synthmill.v1.SampleChunk0\x01\x12R\n\x0b\x43ountLabels\x12 .synthmill.v1.CountLabelsRequest\x1a!.synthmill.v1.CountLabelsResponse\x12\x61\n\x10ListLoadedModels\x12%.synthmill.v1.ListLoadedModelsRequest\x1a&.synthmill.v1.ListLoadedModelsResponse\x12\x46\n\tLoadModel\x12\x1e.synthmill.v1.LoadModelRequest\x1a\x19.synthmill.v1.LoadedModel\x12G\n\x0bUnloadModel\x12 .synthmill.v1.UnloadModelRequest\x1a\x16.google.protobuf.Emptyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#synthmill/v1/sampling_service.proto\x12\x0csynthmill.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a\x19synthmill/v1/access.proto\x1a\x1dsynthmill/v1/label_plan.proto\x1a\x18synthmill/v1/model.proto\x1a\x19synthmill/v1/tensor.proto\"v\n\x0cSampleFilter\x12\x1b\n\x0emin_confidence\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x16\n\tmin_score\x18\x02 \x01(\x02H\x01\x88\x01\x01\x12\x10\n\x08\x61ttempts\x18\x03 \x01(\x05\x42\x11\n\x0f_min_confidenceB\x0c\n\n_min_score\"\xf2\x01\n\rSampleRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04seed\x18\x02 \x01(\x04\x12\x13\n\x0bstart_index\x18\x03 \x01(\x03\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12\x0f\n\x07indices\x18\x05 \x03(\x03\x12+\n\nlabel_plan\x18\x06 \x01(\x0b\x32\x17.synthmill.v1.LabelPlan\x12\x17\n\ntruncation\x18\x07 \x01(\x02H\x00\x88\x01\x01\x12\x0e\n\x06tenant\x18\x08 \x01(\t\x12*\n\x06\x66ilter\x18\t \x01(\x0b\x32\x1a.synthmill.v1.SampleFilterB\r\n\x0b_truncation\"\xfd\x01\n\x14StreamSamplesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04seed\x18\x02 \x01(\x04\x12\x13\n\x0bstart_index\x18\x03 \x01(\x03\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12+\n\nlabel_plan\x18\x05 \x01(\x0b\x32\x17.synthmill.v1.LabelPlan\x12\x17\n\ntruncation\x18\x06 \x01(\x02H\x00\x88\x01\x01\x12\x13\n\x0b\x63hunk_bytes\x18\x07 \x01(\x05\x12\x0e\n\x06tenant\x18\x08 \x01(\t\x12*\n\x06\x66ilter\x18\t \x01(\x0b\x32\x1a.synthmill.v1.SampleFilterB\r\n\x0b_truncation\"z\n\x0bSampleChunk\x12\x13\n\x0b\x66irst_index\x18\x01 \x01(\x03\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\x12\"\n\x05\x62\x61tch\x18\x03 \x01(\x0b\x32\x13.synthmill.v1.Batch\x12\x14\n\x0cmodel_digest\x18\x04 \x01(\t\x12\r\n\x05model\x18\x05 \x01(\t\"\x82\x01\n\x12\x43ountLabelsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04seed\x18\x02 \x01(\x04\x12\x13\n\x0bstart_index\x18\x03 \x01(\x03\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12+\n\nlabel_plan\x18\x05 \x01(\x0b\x32\x17.synthmill.v1.LabelPlan\"\x92\x01\n\x13\x43ountLabelsResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\x12=\n\x06\x63ounts\x18\x02 \x03(\x0b\x32-.synthmill.v1.CountLabelsResponse.CountsEntry\x1a-\n\x0b\x43ountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x88\x01\n\x0bLoadedModel\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.synthmill.v1.Model\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x17\n\x0fprovider_reason\x18\x03 \x01(\t\x12\x14\n\x0c\x61\x63tive_calls\x18\x04 \x01(\x05\x12\x14\n\x0cmemory_bytes\x18\x05 \x01(\x03\"\x19\n\x17ListLoadedModelsRequest\"E\n\x18ListLoadedModelsResponse\x12)\n\x06models\x18\x01 \x03(\x0b\x32\x19.synthmill.v1.LoadedModel\" \n\x10LoadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\"\n\x12UnloadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t2\xa6\x04\n\x0fSamplingService\x12J\n\x06Sample\x12\x1b.synthmill.v1.SampleRequest\x1a\x19.synthmill.v1.SampleChunk\"\x08\x90\x02\x01\xba\xd7\x18\x01\x02\x12Z\n\rStreamSamples\x12\".synthmill.v1.StreamSamplesRequest\x1a\x19.synthmill.v1.SampleChunk\"\x08\x90\x02\x01\xba\xd7\x18\x01\x02\x30\x01\x12\\\n\x0b\x43ountLabels\x12 .synthmill.v1.CountLabelsRequest\x1a!.synthmill.v1.CountLabelsResponse\"\x08\x90\x02\x01\xba\xd7\x18\x01\x01\x12k\n\x10ListLoadedModels\x12%.synthmill.v1.ListLoadedModelsRequest\x1a&.synthmill.v1.ListLoadedModelsResponse\"\x08\x90\x02\x01\xba\xd7\x18\x01\x01\x12P\n\tLoadModel\x12\x1e.synthmill.v1.LoadModelRequest\x1a\x19.synthmill.v1.LoadedModel\"\x08\x90\x02\x02\xba\xd7\x18\x01\x02\x12N\n\x0bUnloadModel\x12 .synthmill.v1.UnloadModelRequest\x1a\x16.google.protobuf.Empty\"\x05\xba\xd7\x18\x01\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,28 +38,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_COUNTLABELSRESPONSE_COUNTSENTRY']._loaded_options = None
   _globals['_COUNTLABELSRESPONSE_COUNTSENTRY']._serialized_options = b'8\001'
-  _globals['_SAMPLEREQUEST']._serialized_start=167
-  _globals['_SAMPLEREQUEST']._serialized_end=365
-  _globals['_STREAMSAMPLESREQUEST']._serialized_start=368
-  _globals['_STREAMSAMPLESREQUEST']._serialized_end=577
-  _globals['_SAMPLECHUNK']._serialized_start=579
-  _globals['_SAMPLECHUNK']._serialized_end=701
-  _globals['_COUNTLABELSREQUEST']._serialized_start=704
-  _globals['_COUNTLABELSREQUEST']._serialized_end=834
-  _globals['_COUNTLABELSRESPONSE']._serialized_start=837
-  _globals['_COUNTLABELSRESPONSE']._serialized_end=983
-  _globals['_COUNTLABELSRESPONSE_COUNTSENTRY']._serialized_start=938
-  _globals['_COUNTLABELSRESPONSE_COUNTSENTRY']._serialized_end=983
-  _globals['_LOADEDMODEL']._serialized_start=985
-  _globals['_LOADEDMODEL']._serialized_end=1099
-  _globals['_LISTLOADEDMODELSREQUEST']._serialized_start=1101
-  _globals['_LISTLOADEDMODELSREQUEST']._serialized_end=1126
-  _globals['_LISTLOADEDMODELSRESPONSE']._serialized_start=1128
-  _globals['_LISTLOADEDMODELSRESPONSE']._serialized_end=1197
-  _globals['_LOADMODELREQUEST']._serialized_start=1199
-  _globals['_LOADMODELREQUEST']._serialized_end=1231
-  _globals['_UNLOADMODELREQUEST']._serialized_start=1233
-  _globals['_UNLOADMODELREQUEST']._serialized_end=1267
-  _globals['_SAMPLINGSERVICE']._serialized_start=1270
-  _globals['_SAMPLINGSERVICE']._serialized_end=1763
+  _globals['_SAMPLINGSERVICE'].methods_by_name['Sample']._loaded_options = None
+  _globals['_SAMPLINGSERVICE'].methods_by_name['Sample']._serialized_options = b'\220\002\001\272\327\030\001\002'
+  _globals['_SAMPLINGSERVICE'].methods_by_name['StreamSamples']._loaded_options = None
+  _globals['_SAMPLINGSERVICE'].methods_by_name['StreamSamples']._serialized_options = b'\220\002\001\272\327\030\001\002'
+  _globals['_SAMPLINGSERVICE'].methods_by_name['CountLabels']._loaded_options = None
+  _globals['_SAMPLINGSERVICE'].methods_by_name['CountLabels']._serialized_options = b'\220\002\001\272\327\030\001\001'
+  _globals['_SAMPLINGSERVICE'].methods_by_name['ListLoadedModels']._loaded_options = None
+  _globals['_SAMPLINGSERVICE'].methods_by_name['ListLoadedModels']._serialized_options = b'\220\002\001\272\327\030\001\001'
+  _globals['_SAMPLINGSERVICE'].methods_by_name['LoadModel']._loaded_options = None
+  _globals['_SAMPLINGSERVICE'].methods_by_name['LoadModel']._serialized_options = b'\220\002\002\272\327\030\001\002'
+  _globals['_SAMPLINGSERVICE'].methods_by_name['UnloadModel']._loaded_options = None
+  _globals['_SAMPLINGSERVICE'].methods_by_name['UnloadModel']._serialized_options = b'\272\327\030\001\005'
+  _globals['_SAMPLEFILTER']._serialized_start=193
+  _globals['_SAMPLEFILTER']._serialized_end=311
+  _globals['_SAMPLEREQUEST']._serialized_start=314
+  _globals['_SAMPLEREQUEST']._serialized_end=556
+  _globals['_STREAMSAMPLESREQUEST']._serialized_start=559
+  _globals['_STREAMSAMPLESREQUEST']._serialized_end=812
+  _globals['_SAMPLECHUNK']._serialized_start=814
+  _globals['_SAMPLECHUNK']._serialized_end=936
+  _globals['_COUNTLABELSREQUEST']._serialized_start=939
+  _globals['_COUNTLABELSREQUEST']._serialized_end=1069
+  _globals['_COUNTLABELSRESPONSE']._serialized_start=1072
+  _globals['_COUNTLABELSRESPONSE']._serialized_end=1218
+  _globals['_COUNTLABELSRESPONSE_COUNTSENTRY']._serialized_start=1173
+  _globals['_COUNTLABELSRESPONSE_COUNTSENTRY']._serialized_end=1218
+  _globals['_LOADEDMODEL']._serialized_start=1221
+  _globals['_LOADEDMODEL']._serialized_end=1357
+  _globals['_LISTLOADEDMODELSREQUEST']._serialized_start=1359
+  _globals['_LISTLOADEDMODELSREQUEST']._serialized_end=1384
+  _globals['_LISTLOADEDMODELSRESPONSE']._serialized_start=1386
+  _globals['_LISTLOADEDMODELSRESPONSE']._serialized_end=1455
+  _globals['_LOADMODELREQUEST']._serialized_start=1457
+  _globals['_LOADMODELREQUEST']._serialized_end=1489
+  _globals['_UNLOADMODELREQUEST']._serialized_start=1491
+  _globals['_UNLOADMODELREQUEST']._serialized_end=1525
+  _globals['_SAMPLINGSERVICE']._serialized_start=1528
+  _globals['_SAMPLINGSERVICE']._serialized_end=2078
 # @@protoc_insertion_point(module_scope)

@@ -73,8 +73,9 @@ class SamplingServiceServicer(object):
     """
 
     def Sample(self, request, context):
-        """Returns a few samples at once. Codes: INVALID_ARGUMENT, NOT_FOUND, OUT_OF_RANGE, DATA_LOSS, RESOURCE_EXHAUSTED if
-        the answer would exceed 3 MiB or the service is overloaded, UNAVAILABLE.
+        """Returns a few samples at once. Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if there is a filter and the
+        model has no opinions to filter by, OUT_OF_RANGE, DATA_LOSS, RESOURCE_EXHAUSTED if the answer would exceed 3 MiB or
+        the service is overloaded, UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -83,15 +84,15 @@ class SamplingServiceServicer(object):
     def StreamSamples(self, request, context):
         """Streams a range of samples in order, in chunks. A broken stream is resumed by asking again from the first index not
         received. When the service drains, the stream ends with UNAVAILABLE and `next_index` in the error's metadata.
-        Codes: INVALID_ARGUMENT, NOT_FOUND, OUT_OF_RANGE, DATA_LOSS, RESOURCE_EXHAUSTED if the service is overloaded,
-        UNAVAILABLE.
+        Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if there is a filter and the model has no opinions to filter
+        by, OUT_OF_RANGE, DATA_LOSS, RESOURCE_EXHAUSTED if the service is overloaded, UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CountLabels(self, request, context):
-        """Returns how many samples of each label a label plan gives for a range. Codes: as Sample.
+        """Returns how many samples of each label a label plan gives for a range, whatever the filter. Codes: as Sample.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -35,17 +35,18 @@ class SamplingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SamplingServiceAsyncStub: ...
     Sample: _grpc.UnaryUnaryMultiCallable[_sampling_service_pb2.SampleRequest, _sampling_service_pb2.SampleChunk]
-    """Returns a few samples at once. Codes: INVALID_ARGUMENT, NOT_FOUND, OUT_OF_RANGE, DATA_LOSS, RESOURCE_EXHAUSTED if
-    the answer would exceed 3 MiB or the service is overloaded, UNAVAILABLE.
+    """Returns a few samples at once. Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if there is a filter and the
+    model has no opinions to filter by, OUT_OF_RANGE, DATA_LOSS, RESOURCE_EXHAUSTED if the answer would exceed 3 MiB or
+    the service is overloaded, UNAVAILABLE.
     """
     StreamSamples: _grpc.UnaryStreamMultiCallable[_sampling_service_pb2.StreamSamplesRequest, _sampling_service_pb2.SampleChunk]
     """Streams a range of samples in order, in chunks. A broken stream is resumed by asking again from the first index not
     received. When the service drains, the stream ends with UNAVAILABLE and `next_index` in the error's metadata.
-    Codes: INVALID_ARGUMENT, NOT_FOUND, OUT_OF_RANGE, DATA_LOSS, RESOURCE_EXHAUSTED if the service is overloaded,
-    UNAVAILABLE.
+    Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if there is a filter and the model has no opinions to filter
+    by, OUT_OF_RANGE, DATA_LOSS, RESOURCE_EXHAUSTED if the service is overloaded, UNAVAILABLE.
     """
     CountLabels: _grpc.UnaryUnaryMultiCallable[_sampling_service_pb2.CountLabelsRequest, _sampling_service_pb2.CountLabelsResponse]
-    """Returns how many samples of each label a label plan gives for a range. Codes: as Sample."""
+    """Returns how many samples of each label a label plan gives for a range, whatever the filter. Codes: as Sample."""
     ListLoadedModels: _grpc.UnaryUnaryMultiCallable[_sampling_service_pb2.ListLoadedModelsRequest, _sampling_service_pb2.ListLoadedModelsResponse]
     """Lists the models in memory. Codes: none of its own."""
     LoadModel: _grpc.UnaryUnaryMultiCallable[_sampling_service_pb2.LoadModelRequest, _sampling_service_pb2.LoadedModel]
@@ -61,17 +62,18 @@ class SamplingServiceAsyncStub(SamplingServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Sample: _aio.UnaryUnaryMultiCallable[_sampling_service_pb2.SampleRequest, _sampling_service_pb2.SampleChunk]  # type: ignore[assignment]
-    """Returns a few samples at once. Codes: INVALID_ARGUMENT, NOT_FOUND, OUT_OF_RANGE, DATA_LOSS, RESOURCE_EXHAUSTED if
-    the answer would exceed 3 MiB or the service is overloaded, UNAVAILABLE.
+    """Returns a few samples at once. Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if there is a filter and the
+    model has no opinions to filter by, OUT_OF_RANGE, DATA_LOSS, RESOURCE_EXHAUSTED if the answer would exceed 3 MiB or
+    the service is overloaded, UNAVAILABLE.
     """
     StreamSamples: _aio.UnaryStreamMultiCallable[_sampling_service_pb2.StreamSamplesRequest, _sampling_service_pb2.SampleChunk]  # type: ignore[assignment]
     """Streams a range of samples in order, in chunks. A broken stream is resumed by asking again from the first index not
     received. When the service drains, the stream ends with UNAVAILABLE and `next_index` in the error's metadata.
-    Codes: INVALID_ARGUMENT, NOT_FOUND, OUT_OF_RANGE, DATA_LOSS, RESOURCE_EXHAUSTED if the service is overloaded,
-    UNAVAILABLE.
+    Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if there is a filter and the model has no opinions to filter
+    by, OUT_OF_RANGE, DATA_LOSS, RESOURCE_EXHAUSTED if the service is overloaded, UNAVAILABLE.
     """
     CountLabels: _aio.UnaryUnaryMultiCallable[_sampling_service_pb2.CountLabelsRequest, _sampling_service_pb2.CountLabelsResponse]  # type: ignore[assignment]
-    """Returns how many samples of each label a label plan gives for a range. Codes: as Sample."""
+    """Returns how many samples of each label a label plan gives for a range, whatever the filter. Codes: as Sample."""
     ListLoadedModels: _aio.UnaryUnaryMultiCallable[_sampling_service_pb2.ListLoadedModelsRequest, _sampling_service_pb2.ListLoadedModelsResponse]  # type: ignore[assignment]
     """Lists the models in memory. Codes: none of its own."""
     LoadModel: _aio.UnaryUnaryMultiCallable[_sampling_service_pb2.LoadModelRequest, _sampling_service_pb2.LoadedModel]  # type: ignore[assignment]
@@ -90,8 +92,9 @@ class SamplingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sampling_service_pb2.SampleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_sampling_service_pb2.SampleChunk, _abc.Awaitable[_sampling_service_pb2.SampleChunk]]:
-        """Returns a few samples at once. Codes: INVALID_ARGUMENT, NOT_FOUND, OUT_OF_RANGE, DATA_LOSS, RESOURCE_EXHAUSTED if
-        the answer would exceed 3 MiB or the service is overloaded, UNAVAILABLE.
+        """Returns a few samples at once. Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if there is a filter and the
+        model has no opinions to filter by, OUT_OF_RANGE, DATA_LOSS, RESOURCE_EXHAUSTED if the answer would exceed 3 MiB or
+        the service is overloaded, UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod
@@ -102,8 +105,8 @@ class SamplingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_sampling_service_pb2.SampleChunk], _abc.AsyncIterator[_sampling_service_pb2.SampleChunk]]:
         """Streams a range of samples in order, in chunks. A broken stream is resumed by asking again from the first index not
         received. When the service drains, the stream ends with UNAVAILABLE and `next_index` in the error's metadata.
-        Codes: INVALID_ARGUMENT, NOT_FOUND, OUT_OF_RANGE, DATA_LOSS, RESOURCE_EXHAUSTED if the service is overloaded,
-        UNAVAILABLE.
+        Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if there is a filter and the model has no opinions to filter
+        by, OUT_OF_RANGE, DATA_LOSS, RESOURCE_EXHAUSTED if the service is overloaded, UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod
@@ -112,7 +115,7 @@ class SamplingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sampling_service_pb2.CountLabelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_sampling_service_pb2.CountLabelsResponse, _abc.Awaitable[_sampling_service_pb2.CountLabelsResponse]]:
-        """Returns how many samples of each label a label plan gives for a range. Codes: as Sample."""
+        """Returns how many samples of each label a label plan gives for a range, whatever the filter. Codes: as Sample."""
 
     @_abc_1.abstractmethod
     def ListLoadedModels(

@@ -24,30 +24,41 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from synthmill.v1 import access_pb2 as synthmill_dot_v1_dot_access__pb2
 from synthmill.v1 import job_pb2 as synthmill_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#synthmill/v1/training_service.proto\x12\x0csynthmill.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x16synthmill/v1/job.proto\"\x9c\x02\n\x18\x43reateTrainingJobRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12+\n\nparameters\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0c\n\x04seed\x18\x05 \x01(\x04\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\x12)\n\x06\x62udget\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\x06target\x18\t \x01(\x0b\x32\x1c.synthmill.v1.TrainingTarget\x12\x11\n\tprocesses\x18\n \x01(\x05\"/\n\x0eTrainingTarget\x12\x0e\n\x06\x66igure\x18\x01 \x01(\t\x12\r\n\x05least\x18\x02 \x01(\x01\"\xd8\x01\n\x1b\x43reateCompressionJobRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07methods\x18\x02 \x03(\t\x12+\n\nparameters\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x15\n\x08max_loss\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07\x64\x61taset\x18\x05 \x01(\t\x12\x0c\n\x04seed\x18\x06 \x01(\x04\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\x42\x0b\n\t_max_loss\"#\n\x13ListFamiliesRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\"|\n\tParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12-\n\rdefault_value\x18\x03 \x01(\x0b\x32\x16.google.protobuf.Value\x12\x0f\n\x07\x61llowed\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\"S\n\x06\x46\x61mily\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x02 \x01(\t\x12+\n\nparameters\x18\x03 \x03(\x0b\x32\x17.synthmill.v1.Parameter\">\n\x14ListFamiliesResponse\x12&\n\x08\x66\x61milies\x18\x01 \x03(\x0b\x32\x14.synthmill.v1.Family2\x8e\x02\n\x0fTrainingService\x12N\n\x11\x43reateTrainingJob\x12&.synthmill.v1.CreateTrainingJobRequest\x1a\x11.synthmill.v1.Job\x12T\n\x14\x43reateCompressionJob\x12).synthmill.v1.CreateCompressionJobRequest\x1a\x11.synthmill.v1.Job\x12U\n\x0cListFamilies\x12!.synthmill.v1.ListFamiliesRequest\x1a\".synthmill.v1.ListFamiliesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#synthmill/v1/training_service.proto\x12\x0csynthmill.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x19synthmill/v1/access.proto\x1a\x16synthmill/v1/job.proto\"\xae\x02\n\x18\x43reateTrainingJobRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12+\n\nparameters\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0c\n\x04seed\x18\x05 \x01(\x04\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\x12)\n\x06\x62udget\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\x06target\x18\t \x01(\x0b\x32\x1c.synthmill.v1.TrainingTarget\x12\x11\n\tprocesses\x18\n \x01(\x05\x12\x10\n\x08\x65xecutor\x18\x0b \x01(\t\"/\n\x0eTrainingTarget\x12\x0e\n\x06\x66igure\x18\x01 \x01(\t\x12\r\n\x05least\x18\x02 \x01(\x01\"\xd8\x01\n\x1b\x43reateCompressionJobRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07methods\x18\x02 \x03(\t\x12+\n\nparameters\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x15\n\x08max_loss\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07\x64\x61taset\x18\x05 \x01(\t\x12\x0c\n\x04seed\x18\x06 \x01(\x04\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\x42\x0b\n\t_max_loss\"\xa1\x01\n\x19\x43reateFilteringJobRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x02 \x01(\t\x12+\n\nparameters\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0c\n\x04seed\x18\x04 \x01(\x04\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"#\n\x13ListFamiliesRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\"|\n\tParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12-\n\rdefault_value\x18\x03 \x01(\x0b\x32\x16.google.protobuf.Value\x12\x0f\n\x07\x61llowed\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\"S\n\x06\x46\x61mily\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x02 \x01(\t\x12+\n\nparameters\x18\x03 \x03(\x0b\x32\x17.synthmill.v1.Parameter\">\n\x14ListFamiliesResponse\x12&\n\x08\x66\x61milies\x18\x01 \x03(\x0b\x32\x14.synthmill.v1.Family2\x88\x03\n\x0fTrainingService\x12X\n\x11\x43reateTrainingJob\x12&.synthmill.v1.CreateTrainingJobRequest\x1a\x11.synthmill.v1.Job\"\x08\x90\x02\x02\xba\xd7\x18\x01\x03\x12^\n\x14\x43reateCompressionJob\x12).synthmill.v1.CreateCompressionJobRequest\x1a\x11.synthmill.v1.Job\"\x08\x90\x02\x02\xba\xd7\x18\x01\x03\x12Z\n\x12\x43reateFilteringJob\x12\'.synthmill.v1.CreateFilteringJobRequest\x1a\x11.synthmill.v1.Job\"\x08\x90\x02\x02\xba\xd7\x18\x01\x03\x12_\n\x0cListFamilies\x12!.synthmill.v1.ListFamiliesRequest\x1a\".synthmill.v1.ListFamiliesResponse\"\x08\x90\x02\x01\xba\xd7\x18\x01\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'synthmill.v1.training_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CREATETRAININGJOBREQUEST']._serialized_start=140
-  _globals['_CREATETRAININGJOBREQUEST']._serialized_end=424
-  _globals['_TRAININGTARGET']._serialized_start=426
-  _globals['_TRAININGTARGET']._serialized_end=473
-  _globals['_CREATECOMPRESSIONJOBREQUEST']._serialized_start=476
-  _globals['_CREATECOMPRESSIONJOBREQUEST']._serialized_end=692
-  _globals['_LISTFAMILIESREQUEST']._serialized_start=694
-  _globals['_LISTFAMILIESREQUEST']._serialized_end=729
-  _globals['_PARAMETER']._serialized_start=731
-  _globals['_PARAMETER']._serialized_end=855
-  _globals['_FAMILY']._serialized_start=857
-  _globals['_FAMILY']._serialized_end=940
-  _globals['_LISTFAMILIESRESPONSE']._serialized_start=942
-  _globals['_LISTFAMILIESRESPONSE']._serialized_end=1004
-  _globals['_TRAININGSERVICE']._serialized_start=1007
-  _globals['_TRAININGSERVICE']._serialized_end=1277
+  _globals['_TRAININGSERVICE'].methods_by_name['CreateTrainingJob']._loaded_options = None
+  _globals['_TRAININGSERVICE'].methods_by_name['CreateTrainingJob']._serialized_options = b'\220\002\002\272\327\030\001\003'
+  _globals['_TRAININGSERVICE'].methods_by_name['CreateCompressionJob']._loaded_options = None
+  _globals['_TRAININGSERVICE'].methods_by_name['CreateCompressionJob']._serialized_options = b'\220\002\002\272\327\030\001\003'
+  _globals['_TRAININGSERVICE'].methods_by_name['CreateFilteringJob']._loaded_options = None
+  _globals['_TRAININGSERVICE'].methods_by_name['CreateFilteringJob']._serialized_options = b'\220\002\002\272\327\030\001\003'
+  _globals['_TRAININGSERVICE'].methods_by_name['ListFamilies']._loaded_options = None
+  _globals['_TRAININGSERVICE'].methods_by_name['ListFamilies']._serialized_options = b'\220\002\001\272\327\030\001\001'
+  _globals['_CREATETRAININGJOBREQUEST']._serialized_start=167
+  _globals['_CREATETRAININGJOBREQUEST']._serialized_end=469
+  _globals['_TRAININGTARGET']._serialized_start=471
+  _globals['_TRAININGTARGET']._serialized_end=518
+  _globals['_CREATECOMPRESSIONJOBREQUEST']._serialized_start=521
+  _globals['_CREATECOMPRESSIONJOBREQUEST']._serialized_end=737
+  _globals['_CREATEFILTERINGJOBREQUEST']._serialized_start=740
+  _globals['_CREATEFILTERINGJOBREQUEST']._serialized_end=901
+  _globals['_LISTFAMILIESREQUEST']._serialized_start=903
+  _globals['_LISTFAMILIESREQUEST']._serialized_end=938
+  _globals['_PARAMETER']._serialized_start=940
+  _globals['_PARAMETER']._serialized_end=1064
+  _globals['_FAMILY']._serialized_start=1066
+  _globals['_FAMILY']._serialized_end=1149
+  _globals['_LISTFAMILIESRESPONSE']._serialized_start=1151
+  _globals['_LISTFAMILIESRESPONSE']._serialized_end=1213
+  _globals['_TRAININGSERVICE']._serialized_start=1216
+  _globals['_TRAININGSERVICE']._serialized_end=1608
 # @@protoc_insertion_point(module_scope)

@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
+from synthmill.v1 import access_pb2 as _access_pb2
 from synthmill.v1 import job_pb2 as _job_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -12,7 +13,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class CreateTrainingJobRequest(_message.Message):
-    __slots__ = ("dataset", "family", "model", "parameters", "seed", "request_id", "validate_only", "budget", "target", "processes")
+    __slots__ = ("dataset", "family", "model", "parameters", "seed", "request_id", "validate_only", "budget", "target", "processes", "executor")
     DATASET_FIELD_NUMBER: _ClassVar[int]
     FAMILY_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +24,7 @@ class CreateTrainingJobRequest(_message.Message):
     BUDGET_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
     PROCESSES_FIELD_NUMBER: _ClassVar[int]
+    EXECUTOR_FIELD_NUMBER: _ClassVar[int]
     dataset: str
     family: str
     model: str
@@ -33,7 +35,8 @@ class CreateTrainingJobRequest(_message.Message):
     budget: _duration_pb2.Duration
     target: TrainingTarget
     processes: int
-    def __init__(self, dataset: _Optional[str] = ..., family: _Optional[str] = ..., model: _Optional[str] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., seed: _Optional[int] = ..., request_id: _Optional[str] = ..., validate_only: bool = ..., budget: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., target: _Optional[_Union[TrainingTarget, _Mapping]] = ..., processes: _Optional[int] = ...) -> None: ...
+    executor: str
+    def __init__(self, dataset: _Optional[str] = ..., family: _Optional[str] = ..., model: _Optional[str] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., seed: _Optional[int] = ..., request_id: _Optional[str] = ..., validate_only: bool = ..., budget: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., target: _Optional[_Union[TrainingTarget, _Mapping]] = ..., processes: _Optional[int] = ..., executor: _Optional[str] = ...) -> None: ...
 
 class TrainingTarget(_message.Message):
     __slots__ = ("figure", "least")
@@ -62,6 +65,22 @@ class CreateCompressionJobRequest(_message.Message):
     request_id: str
     validate_only: bool
     def __init__(self, model: _Optional[str] = ..., methods: _Optional[_Iterable[str]] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., max_loss: _Optional[float] = ..., dataset: _Optional[str] = ..., seed: _Optional[int] = ..., request_id: _Optional[str] = ..., validate_only: bool = ...) -> None: ...
+
+class CreateFilteringJobRequest(_message.Message):
+    __slots__ = ("model", "dataset", "parameters", "seed", "request_id", "validate_only")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    dataset: str
+    parameters: _struct_pb2.Struct
+    seed: int
+    request_id: str
+    validate_only: bool
+    def __init__(self, model: _Optional[str] = ..., dataset: _Optional[str] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., seed: _Optional[int] = ..., request_id: _Optional[str] = ..., validate_only: bool = ...) -> None: ...
 
 class ListFamiliesRequest(_message.Message):
     __slots__ = ("kind",)

@@ -46,6 +46,11 @@ class TrainingServiceStub(object):
                 request_serializer=synthmill_dot_v1_dot_training__service__pb2.CreateCompressionJobRequest.SerializeToString,
                 response_deserializer=synthmill_dot_v1_dot_job__pb2.Job.FromString,
                 _registered_method=True)
+        self.CreateFilteringJob = channel.unary_unary(
+                '/synthmill.v1.TrainingService/CreateFilteringJob',
+                request_serializer=synthmill_dot_v1_dot_training__service__pb2.CreateFilteringJobRequest.SerializeToString,
+                response_deserializer=synthmill_dot_v1_dot_job__pb2.Job.FromString,
+                _registered_method=True)
         self.ListFamilies = channel.unary_unary(
                 '/synthmill.v1.TrainingService/ListFamilies',
                 request_serializer=synthmill_dot_v1_dot_training__service__pb2.ListFamiliesRequest.SerializeToString,
@@ -59,8 +64,8 @@ class TrainingServiceServicer(object):
 
     def CreateTrainingJob(self, request, context):
         """Trains a generator on a dataset, as a job whose result is a model version.
-        Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if the dataset cannot be trained on, ALREADY_EXISTS,
-        UNAVAILABLE if the catalog cannot be reached.
+        Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if the dataset cannot be trained on or the service has no such
+        executor, ALREADY_EXISTS, UNAVAILABLE if the catalog cannot be reached.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -71,6 +76,17 @@ class TrainingServiceServicer(object):
         with FAILED_PRECONDITION, and publishes nothing, if more utility is lost than allowed; its messages tell what was
         measured. Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if the model cannot be compressed by these methods,
         ALREADY_EXISTS, UNAVAILABLE if the catalog cannot be reached.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateFilteringJob(self, request, context):
+        """Gives a model version opinions of its own samples, and a filter that goes by them, as a job whose result is another
+        version of the same model: its samples are the same, and SampleFilter may be used with it. The filter is the loosest
+        of several by which samples teach about as much as by the best; the job's messages and the card tell what was
+        measured of each. Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if the model has no classes or the dataset
+        does not fit it, ALREADY_EXISTS, UNAVAILABLE if the catalog cannot be reached.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -94,6 +110,11 @@ def add_TrainingServiceServicer_to_server(servicer, server):
             'CreateCompressionJob': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateCompressionJob,
                     request_deserializer=synthmill_dot_v1_dot_training__service__pb2.CreateCompressionJobRequest.FromString,
+                    response_serializer=synthmill_dot_v1_dot_job__pb2.Job.SerializeToString,
+            ),
+            'CreateFilteringJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateFilteringJob,
+                    request_deserializer=synthmill_dot_v1_dot_training__service__pb2.CreateFilteringJobRequest.FromString,
                     response_serializer=synthmill_dot_v1_dot_job__pb2.Job.SerializeToString,
             ),
             'ListFamilies': grpc.unary_unary_rpc_method_handler(
@@ -156,6 +177,33 @@ class TrainingService(object):
             target,
             '/synthmill.v1.TrainingService/CreateCompressionJob',
             synthmill_dot_v1_dot_training__service__pb2.CreateCompressionJobRequest.SerializeToString,
+            synthmill_dot_v1_dot_job__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateFilteringJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/synthmill.v1.TrainingService/CreateFilteringJob',
+            synthmill_dot_v1_dot_training__service__pb2.CreateFilteringJobRequest.SerializeToString,
             synthmill_dot_v1_dot_job__pb2.Job.FromString,
             options,
             channel_credentials,

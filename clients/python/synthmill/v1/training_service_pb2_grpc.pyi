@@ -36,14 +36,21 @@ class TrainingServiceStub:
     def __new__(cls, channel: _aio.Channel) -> TrainingServiceAsyncStub: ...
     CreateTrainingJob: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.CreateTrainingJobRequest, _job_pb2.Job]
     """Trains a generator on a dataset, as a job whose result is a model version.
-    Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if the dataset cannot be trained on, ALREADY_EXISTS,
-    UNAVAILABLE if the catalog cannot be reached.
+    Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if the dataset cannot be trained on or the service has no such
+    executor, ALREADY_EXISTS, UNAVAILABLE if the catalog cannot be reached.
     """
     CreateCompressionJob: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.CreateCompressionJobRequest, _job_pb2.Job]
     """Makes a model version smaller and faster, as a job whose result is another version of the same model. The job fails
     with FAILED_PRECONDITION, and publishes nothing, if more utility is lost than allowed; its messages tell what was
     measured. Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if the model cannot be compressed by these methods,
     ALREADY_EXISTS, UNAVAILABLE if the catalog cannot be reached.
+    """
+    CreateFilteringJob: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.CreateFilteringJobRequest, _job_pb2.Job]
+    """Gives a model version opinions of its own samples, and a filter that goes by them, as a job whose result is another
+    version of the same model: its samples are the same, and SampleFilter may be used with it. The filter is the loosest
+    of several by which samples teach about as much as by the best; the job's messages and the card tell what was
+    measured of each. Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if the model has no classes or the dataset
+    does not fit it, ALREADY_EXISTS, UNAVAILABLE if the catalog cannot be reached.
     """
     ListFamilies: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.ListFamiliesRequest, _training_service_pb2.ListFamiliesResponse]
     """Lists the hyper-parameters of each generator family with type, default and what is allowed. Codes: NOT_FOUND."""
@@ -55,14 +62,21 @@ class TrainingServiceAsyncStub(TrainingServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateTrainingJob: _aio.UnaryUnaryMultiCallable[_training_service_pb2.CreateTrainingJobRequest, _job_pb2.Job]  # type: ignore[assignment]
     """Trains a generator on a dataset, as a job whose result is a model version.
-    Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if the dataset cannot be trained on, ALREADY_EXISTS,
-    UNAVAILABLE if the catalog cannot be reached.
+    Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if the dataset cannot be trained on or the service has no such
+    executor, ALREADY_EXISTS, UNAVAILABLE if the catalog cannot be reached.
     """
     CreateCompressionJob: _aio.UnaryUnaryMultiCallable[_training_service_pb2.CreateCompressionJobRequest, _job_pb2.Job]  # type: ignore[assignment]
     """Makes a model version smaller and faster, as a job whose result is another version of the same model. The job fails
     with FAILED_PRECONDITION, and publishes nothing, if more utility is lost than allowed; its messages tell what was
     measured. Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if the model cannot be compressed by these methods,
     ALREADY_EXISTS, UNAVAILABLE if the catalog cannot be reached.
+    """
+    CreateFilteringJob: _aio.UnaryUnaryMultiCallable[_training_service_pb2.CreateFilteringJobRequest, _job_pb2.Job]  # type: ignore[assignment]
+    """Gives a model version opinions of its own samples, and a filter that goes by them, as a job whose result is another
+    version of the same model: its samples are the same, and SampleFilter may be used with it. The filter is the loosest
+    of several by which samples teach about as much as by the best; the job's messages and the card tell what was
+    measured of each. Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if the model has no classes or the dataset
+    does not fit it, ALREADY_EXISTS, UNAVAILABLE if the catalog cannot be reached.
     """
     ListFamilies: _aio.UnaryUnaryMultiCallable[_training_service_pb2.ListFamiliesRequest, _training_service_pb2.ListFamiliesResponse]  # type: ignore[assignment]
     """Lists the hyper-parameters of each generator family with type, default and what is allowed. Codes: NOT_FOUND."""
@@ -77,8 +91,8 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_job_pb2.Job, _abc.Awaitable[_job_pb2.Job]]:
         """Trains a generator on a dataset, as a job whose result is a model version.
-        Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if the dataset cannot be trained on, ALREADY_EXISTS,
-        UNAVAILABLE if the catalog cannot be reached.
+        Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if the dataset cannot be trained on or the service has no such
+        executor, ALREADY_EXISTS, UNAVAILABLE if the catalog cannot be reached.
         """
 
     @_abc_1.abstractmethod
@@ -91,6 +105,19 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         with FAILED_PRECONDITION, and publishes nothing, if more utility is lost than allowed; its messages tell what was
         measured. Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if the model cannot be compressed by these methods,
         ALREADY_EXISTS, UNAVAILABLE if the catalog cannot be reached.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateFilteringJob(
+        self,
+        request: _training_service_pb2.CreateFilteringJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_pb2.Job, _abc.Awaitable[_job_pb2.Job]]:
+        """Gives a model version opinions of its own samples, and a filter that goes by them, as a job whose result is another
+        version of the same model: its samples are the same, and SampleFilter may be used with it. The filter is the loosest
+        of several by which samples teach about as much as by the best; the job's messages and the card tell what was
+        measured of each. Codes: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION if the model has no classes or the dataset
+        does not fit it, ALREADY_EXISTS, UNAVAILABLE if the catalog cannot be reached.
         """
 
     @_abc_1.abstractmethod

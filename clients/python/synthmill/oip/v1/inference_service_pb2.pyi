@@ -3,6 +3,7 @@ from synthmill.oip.v1 import repository_pb2 as _repository_pb2
 from synthmill.oip.v1 import shared_memory_pb2 as _shared_memory_pb2
 from synthmill.oip.v1 import statistics_pb2 as _statistics_pb2
 from synthmill.oip.v1 import tensor_pb2 as _tensor_pb2
+from synthmill.v1 import access_pb2 as _access_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
