@@ -11,6 +11,7 @@ from synthmill.augmentation.config import AugmentationConfig
 from synthmill.augmentation.lineage import Lineages
 from synthmill.augmentation.memory import Memory
 from synthmill.augmentation.opening import open_devices
+from synthmill.augmentation.policies import Policies
 from synthmill.augmentation.pools import Pools
 from synthmill.augmentation.servicer import AugmentationServicer, add_augmentation_servicer
 from synthmill.runtime.channels import connect
@@ -19,7 +20,7 @@ from synthmill.runtime.jobs.engine import JobEngine
 from synthmill.runtime.jobs.servicer import JobServicer
 from synthmill.runtime.memory import keep_freed_memory
 from synthmill.runtime.service import Assembly, Drain, Mount, run_service
-from synthmill.runtime.store import ObjectStore
+from synthmill.runtime.store import open_store
 from synthmill.v1 import job_service_pb2_grpc
 
 HANDLERS = {request.TYPE: "synthmill.augmentation.running:run"}
@@ -30,14 +31,15 @@ def build(config: AugmentationConfig, drain: Drain) -> Assembly:
     keep_freed_memory()
     # Records are worked at side by side; threads within each would only be in each other's way.
     cv2.setNumThreads(1)
-    store = ObjectStore(config.store_url)
-    catalog = connect(config.catalog_address)
+    store = open_store(config)
+    catalog = connect(config.catalog_address, config.credentials)
+    policies = Policies(catalog, config.fresh_s)
     pools = Pools(catalog, store, config.max_pools, config.fresh_s)
     workers = Workers(config.thread_count)
     memory, devices = Memory(config.memory_mb * MIB), open_devices(config.accelerator)
-    augmenting = Augmenting(workers, pools, memory, config.max_message_bytes, drain, devices)
+    augmenting = Augmenting(workers, policies, pools, memory, config.max_message_bytes, drain, devices)
     jobs = JobEngine(config, store, HANDLERS, concurrency=config.concurrent_jobs)
-    servicer = AugmentationServicer(augmenting, Lineages(catalog, store, pools), catalog, jobs)
+    servicer = AugmentationServicer(augmenting, policies, Lineages(catalog, store, pools), catalog, jobs)
     add_jobs = job_service_pb2_grpc.add_JobServiceServicer_to_server
     return Assembly(
         mounts=[
@@ -46,6 +48,7 @@ def build(config: AugmentationConfig, drain: Drain) -> Assembly:
         ],
         start=[jobs.start],
         stop=[jobs.stop, workers.stop, catalog.close],
+        reports=[jobs.report, memory.report],
     )
 
 

@@ -12,7 +12,9 @@ from synthmill.augmentation.batches import DECODED_BYTES, MAX_BATCH_BYTES, Batch
 from synthmill.augmentation.frames import Frame, encode_head
 from synthmill.augmentation.memory import Memory
 from synthmill.augmentation.opening import Task, open_task
+from synthmill.augmentation.policies import Policies
 from synthmill.augmentation.pools import Pools
+from synthmill.augmentation.received import Received, Record
 from synthmill.runtime.drain import Drain
 from synthmill.runtime.errors import InvalidField, ResourceExhausted, Unavailable
 from synthmill.v1 import augmentation_service_pb2 as pb
@@ -74,6 +76,7 @@ class Augmenting:
 
     Args:
         workers: work at records.
+        policies: what is done to them.
         pools: datasets to mix records with.
         memory: bounds what is under way.
         message_bytes: size that a message may have.
@@ -84,21 +87,23 @@ class Augmenting:
     def __init__(
         self,
         workers: Workers,
+        policies: Policies,
         pools: Pools,
         memory: Memory,
         message_bytes: int,
         drain: Drain,
         devices: Mapping[str, Any] = _NO_DEVICES,
     ) -> None:
-        self._workers, self._pools, self._memory, self._drain = workers, pools, memory, drain
+        self._workers, self._memory, self._drain = workers, memory, drain
+        self._policies, self._pools = policies, pools
         self._message_bytes, self._devices = message_bytes, devices
         self._streams = 0
 
     async def open(self, spec: pb.AugmentationSpec) -> Task:
         """Makes a spec ready to be done; errors as `open_task`."""
-        return await open_task(spec, self._pools, self._devices, DECODED_BYTES)
+        return await open_task(spec, self._policies, self._pools, self._devices, DECODED_BYTES)
 
-    async def augment(self, request: pb.AugmentRequest) -> bytes:
+    async def augment(self, request: Received) -> bytes:
         """Answers Augment with a serialised message.
 
         Raises:
@@ -109,9 +114,9 @@ class Augmenting:
         if not request.records:
             raise InvalidField("records", "none", f"1 to {MAX_RECORDS}")
         _require_few(request.records)
-        with self._memory.hold(_COST_FACTOR * request.ByteSize() + _COST_BYTES):
-            task = await self.open(request.spec)
-            parts = [encode_head(task.policy_digest, task.pool)]
+        with self._memory.hold(_COST_FACTOR * request.size + _COST_BYTES):
+            task = await self.open(request.spec or pb.AugmentationSpec())
+            parts = [encode_head(task.policy_digest, task.pool, task.policy_name)]
             batches = list(in_batches(Numbering().number(request.records), self._workers.count))
             begun = [self._begin(task, batch) for batch in batches]
             try:
@@ -123,7 +128,7 @@ class Augmenting:
                 _abandon(begun)
             return b"".join(parts)
 
-    async def stream(self, requests: AsyncIterator[pb.AugmentStreamRequest]) -> AsyncIterator[bytes]:
+    async def stream(self, requests: AsyncIterator[Received]) -> AsyncIterator[bytes]:
         """Answers AugmentStream with serialised messages.
 
         Raises:
@@ -131,12 +136,14 @@ class Augmenting:
             Overloaded: there is no memory for another stream at the moment.
             Unavailable: the service drains; `next_record` is the number of records whose results were sent.
         """
+        # Whoever still writes when the stream is refused may be told of the broken write instead of the refusal; so the
+        # first message, after which a client waits for an answer, is read before there is one.
+        first = await anext(aiter(requests), None)
         with self._memory.hold(_LEAST_WINDOW * _BATCH_COST_BYTES), self._counted():
-            first = await anext(aiter(requests), None)
-            if first is None or not first.HasField("spec"):
+            if first is None or first.spec is None:
                 raise InvalidField("spec", "nothing", "what is to be done, in the first message")
             task = await self.open(first.spec)
-            yield encode_head(task.policy_digest, task.pool)
+            yield encode_head(task.policy_digest, task.pool, task.policy_name)
             sent = 0
             async with contextlib.aclosing(self._results(task, first, requests)) as frames:
                 async for frame in frames:
@@ -145,9 +152,7 @@ class Augmenting:
                     sent += frame.count
             self._end_if_draining(sent)
 
-    async def _results(
-        self, task: Task, first: pb.AugmentStreamRequest, requests: AsyncIterator[pb.AugmentStreamRequest]
-    ) -> AsyncIterator[Frame]:
+    async def _results(self, task: Task, first: Received, requests: AsyncIterator[Received]) -> AsyncIterator[Frame]:
         """Yields results in order while further records are received and worked at."""
         queue = _Queue(self._window)
         receiving = asyncio.create_task(self._receive(task, first, requests, queue))
@@ -168,20 +173,20 @@ class Augmenting:
     async def _receive(
         self,
         task: Task,
-        first: pb.AugmentStreamRequest,
-        requests: AsyncIterator[pb.AugmentStreamRequest],
+        first: Received,
+        requests: AsyncIterator[Received],
         queue: _Queue,
     ) -> None:
         numbering = Numbering()
         try:
-            request: pb.AugmentStreamRequest | None = first
+            request: Received | None = first
             while request is not None:
                 _require_few(request.records)
                 for batch in in_batches(numbering.number(request.records)):
                     await queue.wait_for_room()
                     queue.put(self._begin(task, batch))
                 request = await anext(aiter(requests), None)
-                if request is not None and request.HasField("spec"):
+                if request is not None and request.spec is not None:
                     raise InvalidField("spec", "a spec", "nothing, after the first message")
         # What came before the fault is answered first.
         except Exception as error:
@@ -229,7 +234,7 @@ def _abandon(begun: Sequence[_Begun | Exception | None]) -> None:
             each.future.cancel()
 
 
-def _require_few(records: Sequence[pb.AugmentationRecord]) -> None:
+def _require_few(records: Sequence[Record]) -> None:
     if len(records) > MAX_RECORDS:
         raise InvalidField("records", f"{len(records)} records", f"at most {MAX_RECORDS} in a message")
 

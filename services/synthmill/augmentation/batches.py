@@ -11,10 +11,10 @@ from typing import Any
 from synthmill.augmentation import metrics
 from synthmill.augmentation.frames import EncodedResult, Frame, encode_failure, encode_result, in_frames
 from synthmill.augmentation.opening import Task
+from synthmill.augmentation.received import Record
 from synthmill.augmentation.records import require_index, to_example
 from synthmill.augmentation.results import POSTPONED
 from synthmill.runtime.errors import SynthmillError
-from synthmill.v1 import augmentation_service_pb2 as pb
 
 MAX_BATCH_RECORDS = 256
 # A batch is planned in a few array operations, which cost as much for one record as for many: about a millisecond. And
@@ -34,7 +34,7 @@ class Indexed:
     """A record and its index."""
 
     index: int
-    record: pb.AugmentationRecord
+    record: Record
 
 
 Batch = Sequence[Indexed]
@@ -46,11 +46,11 @@ class Numbering:
     def __init__(self) -> None:
         self._next = 0
 
-    def number(self, records: Iterable[pb.AugmentationRecord]) -> list[Indexed]:
+    def number(self, records: Iterable[Record]) -> list[Indexed]:
         """Returns the next records with their indices."""
         numbered = []
         for record in records:
-            index = record.index if record.HasField("index") else self._next
+            index = self._next if record.index is None else record.index
             self._next = index + 1
             numbered.append(Indexed(index, record))
         return numbered
@@ -62,7 +62,7 @@ def in_batches(records: Sequence[Indexed], workers: int = 1) -> Iterator[Batch]:
     Args:
         workers: batches that can be worked at side by side; records are divided further if that occupies all.
     """
-    sizes = [each.record.ByteSize() for each in records]
+    sizes = [each.record.size for each in records]
     limit = min(MAX_BATCH_BYTES, max(_LEAST_BATCH_BYTES, sum(sizes) // workers))
     batch: list[Indexed] = []
     size = 0
@@ -118,7 +118,7 @@ def _decode(task: Task, batch: Batch) -> list[Any]:
             break
         try:
             require_index(each.index)
-            example = to_example(task.kind, task.augmentation, each.record)
+            example = to_example(task.kind, task.augmentation, each.record.arrays)
         except SynthmillError as error:
             outcomes.append(error)
         else:

@@ -12,7 +12,7 @@ from synthmill.runtime.wire import Parts, number, prefix, tensor_parts, text
 from synthmill.v1 import augmentation_service_pb2 as pb
 
 # Field numbers of AugmentResponse and AugmentationResult.
-_RESULTS, _POLICY_DIGEST, _POOL = 1, 2, 3
+_RESULTS, _POLICY_DIGEST, _POOL, _POLICY_NAME = 1, 2, 3, 4
 _INDEX, _ARRAYS = 1, 2
 
 HEAD_BYTES = 1024
@@ -40,9 +40,10 @@ class EncodedResult:
     size: int
 
 
-def encode_head(policy_digest: str, pool: str) -> bytes:
+def encode_head(policy_digest: str, pool: str, policy_name: str) -> bytes:
     """Returns a message without results."""
-    return text(_POLICY_DIGEST, policy_digest) + (text(_POOL, pool) if pool else b"")
+    fields = ((_POLICY_DIGEST, policy_digest), (_POOL, pool), (_POLICY_NAME, policy_name))
+    return b"".join(text(field, value) for field, value in fields if value)
 
 
 def encode_result(index: int, arrays: Mapping[str, np.ndarray], limit_bytes: int) -> EncodedResult:

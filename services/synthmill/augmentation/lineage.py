@@ -18,6 +18,7 @@ from synthmill.kinds.dataset_files import NPY, WrittenFile
 from synthmill.kinds.policies.tree import Traced
 from synthmill.kinds.policy_messages import to_policy
 from synthmill.kinds.registry import get_kind
+from synthmill.runtime.arrays import open_array
 from synthmill.runtime.errors import FailedPrecondition, OutOfRange
 from synthmill.runtime.names import DATASETS, parse_version
 from synthmill.runtime.store import Artifact, ObjectStore
@@ -43,6 +44,7 @@ class Lineage:
         policy_digest: of the policy.
         seed: in decimal digits, as JSON's numbers end at 2^53.
         originals: real records that the split "train" begins with, in their order.
+        policy_name: policy version in the catalog; empty if the job was not asked for by its name.
     """
 
     source: str
@@ -52,6 +54,7 @@ class Lineage:
     policy_digest: str
     seed: str
     originals: int
+    policy_name: str = ""
 
     @classmethod
     def of(cls, dataset: dataset_pb2.Dataset, spec: JobSpec) -> Self:
@@ -64,6 +67,7 @@ class Lineage:
             policy_digest=spec.policy_digest,
             seed=spec.seed,
             originals=0 if spec.without_originals else count_records(dataset),
+            policy_name=spec.policy_name,
         )
 
     def write(self, plan: Plan, folder: Path) -> list[WrittenFile]:
@@ -125,10 +129,11 @@ class Lineages:
             policy_digest=lineage.policy_digest,
             operations=map(_to_applied, operations),
             policy=to_policy(lineage.policy),
+            policy_name=lineage.policy_name,
         )
 
     async def _trace(self, lineage: Lineage, source: int, index: int) -> list[Traced]:
-        pool = await self._pools.get(lineage.source, lineage.kind)
+        pool = await self._pools.get(lineage.source, lineage.kind, "source")
         augmentation = get_kind(lineage.kind).augmentation()
         augmenter = augmentation.open(augmentation.policy(lineage.policy), pool)
         [traced] = await asyncio.to_thread(lambda: augmenter.trace([pool[source]], [index], int(lineage.seed)))
@@ -136,7 +141,7 @@ class Lineages:
 
 
 def _read_row(store: ObjectStore, artifact: Artifact, place: int) -> tuple[int, int]:
-    source, index = np.load(store.local_path(artifact), mmap_mode="r")[place].tolist()
+    source, index = open_array(store.local_path(artifact))[place].tolist()
     return source, index
 
 

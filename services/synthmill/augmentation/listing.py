@@ -6,7 +6,7 @@ import inspect
 
 from google.protobuf import json_format, struct_pb2
 
-from synthmill.augmentation.opening import Checked, ready_made_policy
+from synthmill.augmentation.policies import Checked, ready_made_policy
 from synthmill.kinds.augmentation import Augmentation
 from synthmill.kinds.base import Kind
 from synthmill.kinds.parameters import Description, describe
@@ -46,7 +46,8 @@ def list_ready_made(kind: Kind) -> list[pb.ReadyMadePolicy]:
 
 def to_resolved(checked: Checked) -> pb.ResolvePolicyResponse:
     """Makes the answer that is a policy with every default written out."""
-    return pb.ResolvePolicyResponse(policy=to_policy(checked.policy.resolved), digest=checked.digest)
+    policy = to_policy(checked.policy.resolved)
+    return pb.ResolvePolicyResponse(policy=policy, digest=checked.digest, policy_name=checked.name)
 
 
 def _to_ready_made(kind: Kind, name: str, checked: Checked) -> pb.ReadyMadePolicy:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from synthmill.augmentation import metrics
 from synthmill.runtime.errors import Overloaded
+from synthmill.v1 import status_pb2
 
 # A few batches have ended by then.
 _RETRY_AFTER_S = 0.1
@@ -26,6 +27,10 @@ class Memory:
         self.total_bytes = total_bytes
         self._held = 0
         metrics.HELD_BYTES.set_function(lambda: self._held)
+
+    async def report(self, status: status_pb2.ServiceStatus) -> None:
+        """Adds what they hold to a status."""
+        status.gauges.add(name="held_bytes", value=self._held, unit="bytes")
 
     @contextlib.contextmanager
     def hold(self, size_bytes: int) -> Iterator[None]:

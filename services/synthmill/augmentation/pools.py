@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import grpc.aio
 import numpy as np
 
+from synthmill.augmentation.remembering import Remembered
 from synthmill.kinds.augmentation import Augmentation
 from synthmill.kinds.base import Kind
 from synthmill.kinds.dataset_files import LABEL, array_name, columns_of
 from synthmill.kinds.registry import get_kind
+from synthmill.runtime.arrays import open_array
 from synthmill.runtime.errors import FailedPrecondition, InvalidField
 from synthmill.runtime.names import DATASETS, parse_name
 from synthmill.runtime.store import Artifact, ObjectStore
@@ -24,7 +25,6 @@ from synthmill.v1 import catalog_service_pb2, catalog_service_pb2_grpc, dataset_
 SPLIT = "train"
 
 _DEADLINE_S = 10.0
-_MAX_REMEMBERED = 1024
 
 
 class Pool(Sequence[Any]):
@@ -90,7 +90,7 @@ def open_arrays(store: ObjectStore, dataset: dataset_pb2.Dataset, split: str = S
     """
     artifacts = {artifact.name: Artifact.from_proto(artifact) for artifact in dataset.artifacts}
     return {
-        column: np.load(store.local_path(artifacts[array_name(split, column)]), mmap_mode="r")
+        column: open_array(store.local_path(artifacts[array_name(split, column)]))
         for column in _columns_of(get_kind(dataset.kind), dataset)
     }
 
@@ -111,16 +111,17 @@ class Pools:
 
     def __init__(self, catalog: grpc.aio.Channel, store: ObjectStore, most: int, fresh_s: float) -> None:
         self._catalog = catalog_service_pb2_grpc.CatalogServiceStub(catalog)
-        self._store, self._most, self._fresh_s = store, most, fresh_s
-        self._known: collections.OrderedDict[str, tuple[float, dataset_pb2.Dataset]] = collections.OrderedDict()
+        self._store, self._most = store, most
+        self._datasets = Remembered(self._ask, fresh_s)
         self._open: collections.OrderedDict[str, Pool] = collections.OrderedDict()
 
-    async def get(self, name: str, kind: str) -> Pool:
+    async def get(self, name: str, kind: str, field: str) -> Pool:
         """Returns the pool that a dataset is.
 
         Args:
             name: "datasets/{dataset}" or "datasets/{dataset}/versions/{n}".
             kind: that its records must have.
+            field: where the name comes from, for messages.
 
         Raises:
             InvalidField: the name is malformed, or the kind another.
@@ -128,12 +129,10 @@ class Pools:
             FailedPrecondition: it has no records to mix with.
             DataLoss: a file is missing or damaged.
         """
-        parse_name(DATASETS, "spec.pool", name)
-        dataset = await self._find(name)
+        parse_name(DATASETS, field, name)
+        dataset = await self._datasets.get(name, field)
         if dataset.kind != kind:
-            raise InvalidField(
-                "spec.pool", f"{dataset.name}, of the kind {dataset.kind}", f"a dataset of {kind} records"
-            )
+            raise InvalidField(field, f"{dataset.name}, of the kind {dataset.kind}", f"a dataset of {kind} records")
         pool = self._open.get(dataset.name)
         if pool is None:
             pool = self._open[dataset.name] = await asyncio.to_thread(self._make, dataset)
@@ -147,12 +146,6 @@ class Pools:
         augmentation = require_usable(dataset).augmentation()
         return Pool(dataset.name, augmentation, open_arrays(self._store, dataset), len(dataset.labels))
 
-    async def _find(self, name: str) -> dataset_pb2.Dataset:
-        asked, dataset = self._known.get(name, (-self._fresh_s, None))
-        if dataset is None or time.monotonic() - asked > self._fresh_s:
-            request = catalog_service_pb2.GetDatasetRequest(name=name)
-            dataset = await self._catalog.GetDataset(request, timeout=_DEADLINE_S)
-            self._known[name] = time.monotonic(), dataset
-            while len(self._known) > _MAX_REMEMBERED:
-                self._known.popitem(last=False)
-        return dataset
+    async def _ask(self, name: str) -> dataset_pb2.Dataset:
+        request = catalog_service_pb2.GetDatasetRequest(name=name)
+        return await self._catalog.GetDataset(request, timeout=_DEADLINE_S)

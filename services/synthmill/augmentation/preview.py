@@ -28,7 +28,7 @@ def draw_preview(task: Task, request: pb.PreviewRequest) -> bytes:
     require_index(first)
     if first + count > INDEX_LIMIT:
         raise InvalidField("count", count, "indices below 2^48")
-    example = to_example(task.kind, task.augmentation, request.record)
+    example = to_example(task.kind, task.augmentation, request.record.arrays)
     indices = range(first, first + count)
     results = task.augmenter.augment([example] * count, indices, task.seed)
     if any(result is POSTPONED for result in results):

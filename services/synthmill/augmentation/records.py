@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,20 +12,21 @@ from synthmill.kinds.base import Kind
 from synthmill.runtime.errors import InvalidField
 from synthmill.runtime.squares import INDEX_LIMIT
 from synthmill.runtime.tensors import from_tensor
-from synthmill.v1 import augmentation_service_pb2 as pb
+from synthmill.runtime.views import TensorView
+from synthmill.v1.tensor_pb2 import Tensor
 
 ENCODED = "encoded"
 
 
-def to_example(kind: Kind, augmentation: Augmentation, record: pb.AugmentationRecord) -> Any:
-    """Returns the example that a record is; its arrays are read-only views of the message's bytes, if not decoded.
+def to_example(kind: Kind, augmentation: Augmentation, tensors: Sequence[Tensor | TensorView]) -> Any:
+    """Returns the example that a record's tensors are; its arrays are read-only views of them, if not decoded.
 
     Raises:
         InvalidField: an array is unknown, missing, twice there or malformed.
     """
-    arrays = {tensor.name: from_tensor(tensor) for tensor in record.arrays}
-    if len(arrays) != len(record.arrays):
-        raise InvalidField("arrays", [tensor.name for tensor in record.arrays], "distinct names")
+    arrays = {tensor.name: from_tensor(tensor) for tensor in tensors}
+    if len(arrays) != len(tensors):
+        raise InvalidField("arrays", [tensor.name for tensor in tensors], "distinct names")
     if ENCODED in arrays:
         arrays = _decoded(kind, arrays)
     return augmentation.to_example(arrays)

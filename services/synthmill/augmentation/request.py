@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from synthmill.augmentation.opening import Checked
 from synthmill.augmentation.planning import MAX_RESULTS, Plan, count_missing, plan_copies, plan_missing
+from synthmill.augmentation.policies import Checked
 from synthmill.augmentation.pools import SPLIT, count_records, require_usable
 from synthmill.kinds.base import Kind
 from synthmill.kinds.policies.parsing import Policy, operations_of
@@ -48,6 +48,7 @@ class JobSpec:
         without_originals: leaves the real records out.
         seed: in decimal digits, as JSON's numbers end at 2^53.
         result_count: number of results.
+        policy_name: policy version in the catalog; empty if the policy was not named.
     """
 
     dataset: str
@@ -59,6 +60,7 @@ class JobSpec:
     without_originals: bool
     seed: str
     result_count: int
+    policy_name: str = ""
 
     def plan(self, labels: np.ndarray | None, record_count: int) -> Plan:
         """Returns the results to make.
@@ -123,6 +125,7 @@ def make_spec(dataset: dataset_pb2.Dataset, checked: Checked, asked: Asked) -> J
         without_originals=asked.without_originals,
         seed=str(asked.seed),
         result_count=result_count,
+        policy_name=checked.name,
     )
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 
 from sqlalchemy import Engine
 
 from synthmill.catalog import disposing, wrapping
 from synthmill.catalog.config import CatalogConfig
+from synthmill.catalog.holdings import Holdings
 from synthmill.catalog.importing import job as importing
 from synthmill.catalog.servicer import CatalogServicer
-from synthmill.runtime.database import create_all, open_database
 from synthmill.runtime.jobs.engine import JobEngine
 from synthmill.runtime.jobs.servicer import JobServicer
+from synthmill.runtime.migrations import open_current
 from synthmill.runtime.service import Assembly, Drain, Mount, run_service
-from synthmill.runtime.store import ObjectStore
+from synthmill.runtime.store import ObjectStore, open_store
 from synthmill.v1 import catalog_service_pb2_grpc, job_service_pb2_grpc
 
 HANDLERS = {importing.TYPE: "synthmill.catalog.importing.job:run", wrapping.TYPE: "synthmill.catalog.wrapping:run"}
@@ -57,10 +59,10 @@ class Sweeper:
 
 def build(config: CatalogConfig, drain: Drain) -> Assembly:
     """Puts the parts of the service together; nothing runs yet."""
-    store = ObjectStore(config.store_url)
-    database = open_database(config.database_url)
-    create_all(database)
+    store = open_store(config)
+    database = open_current(config)
     jobs = JobEngine(config, store, HANDLERS, concurrency=config.concurrent_jobs)
+    holdings = Holdings(database)
     sweeper = Sweeper(database, store, config.sweep_interval_s)
     servicer = CatalogServicer(config, database, store, jobs, config.scratch / "inbox", drain)
     add_catalog = catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server
@@ -70,8 +72,9 @@ def build(config: CatalogConfig, drain: Drain) -> Assembly:
             Mount("synthmill.v1.CatalogService", add_catalog, servicer),
             Mount("synthmill.v1.JobService", add_jobs, JobServicer(jobs, drain)),
         ],
-        start=[jobs.start, sweeper.start],
-        stop=[sweeper.stop, jobs.stop],
+        start=[jobs.start, sweeper.start, holdings.start],
+        stop=[holdings.stop, sweeper.stop, jobs.stop, partial(asyncio.to_thread, database.dispose)],
+        reports=[jobs.report, holdings.report],
     )
 
 

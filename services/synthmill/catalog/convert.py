@@ -5,23 +5,37 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from google.protobuf import timestamp_pb2
 
 from synthmill.catalog import columns
 from synthmill.catalog.importing.request import ImportSpec, make_spec
-from synthmill.catalog.tables import DatasetVersion, ImportIssue, ModelVersion, StoredArtifact
+from synthmill.catalog.tables import (
+    DatasetVersion,
+    Evaluation,
+    ImportIssue,
+    ModelVersion,
+    PolicyVersion,
+    Promotion,
+    StoredArtifact,
+)
 from synthmill.catalog.verifying import ModelDraft, check_kind
 from synthmill.catalog.verifying_datasets import DatasetDraft, DatasetInfo
-from synthmill.runtime.names import check_id
+from synthmill.kinds.policy_messages import to_policy
+from synthmill.runtime.names import check_id, parse_subject
 from synthmill.runtime.store import Artifact
 from synthmill.runtime.structs import from_struct, to_struct, with_integers
 from synthmill.runtime.tensors import to_column_specs
-from synthmill.v1 import artifact_pb2, catalog_service_pb2, dataset_pb2, model_pb2
+from synthmill.v1 import artifact_pb2, catalog_service_pb2, dataset_pb2, evaluation_pb2, model_pb2, policy_pb2
 
 _REASON_PREFIX = "IMPORT_ISSUE_REASON_"
+_BETTER_PREFIX = "BETTER_"
+
+# Fields of an evaluation that its row holds as they are.
+_EVALUATION_FIELDS = ("subject", "subject_digest", "reference", "reference_digest", "kind", "passed", "job")
+_CONDITION_FIELDS = ("figure", "bound", "value", "passed", "sentence")
 
 
 def to_spec(message: catalog_service_pb2.DatasetSpec) -> ImportSpec:
@@ -104,8 +118,23 @@ def to_dataset_row(message: dataset_pb2.Dataset, info: DatasetInfo) -> DatasetVe
     )
 
 
+def to_evaluation_row(message: evaluation_pb2.Evaluation, request_id: str, request_digest: str) -> Evaluation:
+    """Makes the row of a new evaluation."""
+    return Evaluation(
+        collection=parse_subject("evaluation.subject", message.subject).collection,
+        **{name: getattr(message, name) for name in _EVALUATION_FIELDS},
+        conditions=[_from_condition(condition) for condition in message.conditions],
+        figures=from_struct(message.figures),
+        verdict=list(message.verdict),
+        request_id=request_id or None,
+        request_digest=request_digest,
+    )
+
+
 def request_digest(
-    message: catalog_service_pb2.PublishModelRequest | catalog_service_pb2.PublishDatasetRequest,
+    message: catalog_service_pb2.PublishModelRequest
+    | catalog_service_pb2.PublishDatasetRequest
+    | catalog_service_pb2.PublishEvaluationRequest,
 ) -> str:
     """Returns a digest by which a repeated request is recognised."""
     return hashlib.sha256(message.SerializeToString(deterministic=True)).hexdigest()
@@ -142,7 +171,9 @@ def to_issue(row: ImportIssue) -> dataset_pb2.ImportIssue:
     )
 
 
-def to_model(row: ModelVersion, promoted: bool, artifacts: Sequence[StoredArtifact] = ()) -> model_pb2.Model:
+def to_model(
+    row: ModelVersion, promoted: bool, promotion: Promotion | None, artifacts: Sequence[StoredArtifact] = ()
+) -> model_pb2.Model:
     """Makes the message of a model version."""
     return model_pb2.Model(
         name=row.name,
@@ -156,6 +187,31 @@ def to_model(row: ModelVersion, promoted: bool, artifacts: Sequence[StoredArtifa
         job=row.job,
         metrics=to_struct(row.metrics),
         promoted=promoted,
+        create_time=to_timestamp(row.create_time),
+        promotion=_to_promotion(promotion) if promotion else None,
+    )
+
+
+def to_policy_version(row: PolicyVersion) -> policy_pb2.PolicyVersion:
+    """Makes the message of a policy version."""
+    return policy_pb2.PolicyVersion(
+        name=row.name,
+        kind=row.kind,
+        policy=to_policy(row.policy),
+        digest=row.digest,
+        create_time=to_timestamp(row.create_time),
+    )
+
+
+def to_evaluation(row: Evaluation, artifacts: Sequence[StoredArtifact] = ()) -> evaluation_pb2.Evaluation:
+    """Makes the message of an evaluation."""
+    return evaluation_pb2.Evaluation(
+        name=row.name,
+        **{name: getattr(row, name) for name in _EVALUATION_FIELDS},
+        conditions=[_to_condition(condition) for condition in row.conditions],
+        figures=to_struct(row.figures),
+        verdict=row.verdict,
+        artifacts=[to_artifact(artifact) for artifact in artifacts],
         create_time=to_timestamp(row.create_time),
     )
 
@@ -177,3 +233,19 @@ def to_timestamp(time: datetime.datetime) -> timestamp_pb2.Timestamp:
     timestamp = timestamp_pb2.Timestamp()
     timestamp.FromDatetime(time)
     return timestamp
+
+
+def _from_condition(message: evaluation_pb2.GateCondition) -> dict[str, Any]:
+    better = evaluation_pb2.Better.Name(message.better).removeprefix(_BETTER_PREFIX)
+    return {**{name: getattr(message, name) for name in _CONDITION_FIELDS}, "better": better}
+
+
+def _to_condition(condition: Mapping[str, Any]) -> evaluation_pb2.GateCondition:
+    better = evaluation_pb2.Better.Value(_BETTER_PREFIX + condition["better"])
+    return evaluation_pb2.GateCondition(**{**condition, "better": better})
+
+
+def _to_promotion(row: Promotion) -> model_pb2.Promotion:
+    return model_pb2.Promotion(
+        evaluation=row.evaluation, override_reason=row.override_reason, promote_time=to_timestamp(row.promote_time)
+    )

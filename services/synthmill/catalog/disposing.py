@@ -10,6 +10,7 @@ from sqlalchemy import Engine, delete, exists, select
 from sqlalchemy.orm import Session
 
 from synthmill.catalog.tables import Garbage, StoredArtifact
+from synthmill.runtime.database import writing
 from synthmill.runtime.store import Artifact, ObjectStore
 
 
@@ -28,9 +29,9 @@ def sweep(database: Engine, store: ObjectStore) -> int:
 
 
 def _remove(database: Engine, store: ObjectStore, row: Garbage) -> bool:
-    with Session(database) as session, session.begin():
-        # Writing first takes the database's write lock: a publication that wants this file comes before or after, and
-        # one that comes after finds it missing (`publishing.add_dataset_version`).
+    # A publication that wants this file comes before or after, and one that comes after finds it missing
+    # (`publishing.add_dataset_version`).
+    with writing(database) as session:
         session.execute(delete(Garbage).where(Garbage.sha256 == row.sha256))
         if session.scalar(select(exists().where(StoredArtifact.sha256 == row.sha256))):
             return False

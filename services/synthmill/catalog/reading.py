@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from synthmill.catalog.convert import from_artifact_row
 from synthmill.catalog.listing import artifacts_of, find_dataset
 from synthmill.catalog.splits import DEFAULT_SPLIT
+from synthmill.runtime.arrays import open_array
 from synthmill.runtime.errors import InvalidField, NotFound, OutOfRange
 from synthmill.runtime.store import Artifact, ObjectStore
 
@@ -87,7 +88,7 @@ class RecordReader:
 
     def __init__(self, store: ObjectStore, plan: RecordPlan) -> None:
         self._plan = plan
-        self._arrays = {name: np.load(store.local_path(cache), mmap_mode="r") for name, cache in plan.caches.items()}
+        self._arrays = {name: open_array(store.local_path(cache)) for name, cache in plan.caches.items()}
         record_bytes = sum(array[:1].nbytes for array in self._arrays.values())
         self._records_per_chunk = max(1, plan.chunk_bytes // record_bytes)
 

@@ -35,9 +35,17 @@ def resolve_source(uri: str, roots: Sequence[Path]) -> Path:
             value=uri,
             allowed=_ALLOWED,
         )
-    if not path.exists():
-        raise InvalidField("source_uri", uri, _ALLOWED + "; nothing is there")
+    if not _is_source(path):
+        raise InvalidField("source_uri", uri, _ALLOWED + "; nothing is there that can be read")
     return path
+
+
+def _is_source(path: Path) -> bool:
+    try:
+        return path.is_file() or path.is_dir()
+    # No file system has a name like that, or it may not be looked at.
+    except OSError:
+        return False
 
 
 def _path_of(uri: str) -> str:

@@ -23,6 +23,8 @@ from synthmill.catalog import (
     uploading,
     verifying,
     verifying_datasets,
+    verifying_evaluations,
+    verifying_policies,
     wrapping,
 )
 from synthmill.catalog.config import CatalogConfig
@@ -33,10 +35,19 @@ from synthmill.runtime.database import writing
 from synthmill.runtime.errors import InvalidField, Unavailable
 from synthmill.runtime.jobs.engine import JobEngine
 from synthmill.runtime.names import check_id, check_request_id
+from synthmill.runtime.security.principals import take_rows
 from synthmill.runtime.service import Drain
 from synthmill.runtime.store import ObjectStore
 from synthmill.runtime.tensors import to_batch
-from synthmill.v1 import artifact_pb2, catalog_service_pb2_grpc, dataset_pb2, job_pb2, model_pb2
+from synthmill.v1 import (
+    artifact_pb2,
+    catalog_service_pb2_grpc,
+    dataset_pb2,
+    evaluation_pb2,
+    job_pb2,
+    model_pb2,
+    policy_pb2,
+)
 from synthmill.v1 import catalog_service_pb2 as pb
 
 T = TypeVar("T")
@@ -45,7 +56,7 @@ Context = grpc.aio.ServicerContext
 
 
 class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
-    """Answers for datasets and models; everything that blocks runs in a thread.
+    """Answers for datasets, models, policies and evaluations; everything that blocks runs in a thread.
 
     Args:
         inbox: folder for files that are being received.
@@ -98,6 +109,7 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
             self._refuse_when_draining(next_index=start)
             chunk = await asyncio.to_thread(reader.chunk, start)
             count = len(next(iter(chunk.values())))
+            take_rows(count)
             yield pb.ReadRecordsResponse(first_index=start, count=count, batch=to_batch(chunk))
 
     async def DeleteDataset(self, request: pb.DeleteDatasetRequest, context: Context) -> empty_pb2.Empty:
@@ -138,12 +150,42 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         return await self._read(answers.list_models, request)
 
     async def PromoteModel(self, request: pb.PromoteModelRequest, context: Context) -> model_pb2.Model:
-        await self._write(changing.promote_model, request.name)
+        await self._write(changing.promote_model, request.name, request.override_reason)
         return await self._read(answers.get_model, pb.GetModelRequest(name=request.name))
 
     async def DeleteModel(self, request: pb.DeleteModelRequest, context: Context) -> empty_pb2.Empty:
         await self._write(changing.delete_model, request.name)
         return empty_pb2.Empty()
+
+    async def PublishPolicy(self, request: pb.PublishPolicyRequest, context: Context) -> policy_pb2.PolicyVersion:
+        policy, row = check_id("policy", request.policy), verifying_policies.verify_policy(request.version)
+        name = await self._write(publishing.publish_policy, policy, row)
+        return await self._read(answers.get_policy, pb.GetPolicyRequest(name=name))
+
+    async def GetPolicy(self, request: pb.GetPolicyRequest, context: Context) -> policy_pb2.PolicyVersion:
+        return await self._read(answers.get_policy, request)
+
+    async def ListPolicies(self, request: pb.ListPoliciesRequest, context: Context) -> pb.ListPoliciesResponse:
+        return await self._read(answers.list_policies, request)
+
+    async def DeletePolicy(self, request: pb.DeletePolicyRequest, context: Context) -> empty_pb2.Empty:
+        await self._write(changing.delete_policy, request.name)
+        return empty_pb2.Empty()
+
+    async def PublishEvaluation(
+        self, request: pb.PublishEvaluationRequest, context: Context
+    ) -> evaluation_pb2.Evaluation:
+        request_id = check_request_id(request.request_id)
+        artifacts = await asyncio.to_thread(verifying_evaluations.verify_evaluation, self._store, request.evaluation)
+        row = convert.to_evaluation_row(request.evaluation, request_id, convert.request_digest(request))
+        name = await self._write(publishing.publish_evaluation, self._store, row, artifacts)
+        return await self._read(answers.get_evaluation, pb.GetEvaluationRequest(name=name))
+
+    async def GetEvaluation(self, request: pb.GetEvaluationRequest, context: Context) -> evaluation_pb2.Evaluation:
+        return await self._read(answers.get_evaluation, request)
+
+    async def ListEvaluations(self, request: pb.ListEvaluationsRequest, context: Context) -> pb.ListEvaluationsResponse:
+        return await self._read(answers.list_evaluations, request)
 
     async def ReadArtifact(
         self, request: pb.ReadArtifactRequest, context: Context

@@ -16,7 +16,7 @@ def _now() -> datetime.datetime:
 
 
 class Collection(Base):
-    """All versions of one dataset or model; outlives them, so that a number is never given twice."""
+    """All versions of one dataset, model or policy; outlives them, so that a number is never given twice."""
 
     __tablename__ = "catalog_collections"
 
@@ -95,8 +95,57 @@ class ModelVersion(Base):
     create_time: Mapped[datetime.datetime] = mapped_column(DateTime, default=_now)
 
 
+class PolicyVersion(Base):
+    """An immutable version of a policy; columns are as in the message `PolicyVersion`."""
+
+    __tablename__ = "catalog_policies"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    collection: Mapped[str] = mapped_column(ForeignKey(Collection.name), index=True)
+    kind: Mapped[str]
+    policy: Mapped[dict[str, Any]] = mapped_column(JSON)
+    digest: Mapped[str]
+    create_time: Mapped[datetime.datetime] = mapped_column(DateTime, default=_now)
+
+
+class Evaluation(Base):
+    """What was found out about a version; columns are as in the message `Evaluation`."""
+
+    __tablename__ = "catalog_evaluations"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    collection: Mapped[str] = mapped_column(ForeignKey(Collection.name), index=True)
+    subject: Mapped[str] = mapped_column(index=True)
+    subject_digest: Mapped[str]
+    reference: Mapped[str]
+    reference_digest: Mapped[str]
+    kind: Mapped[str]
+    passed: Mapped[bool]
+    conditions: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    figures: Mapped[dict[str, float]] = mapped_column(JSON)
+    verdict: Mapped[list[str]] = mapped_column(JSON)
+    job: Mapped[str]
+    request_id: Mapped[str | None] = mapped_column(unique=True)
+    request_digest: Mapped[str]
+    create_time: Mapped[datetime.datetime] = mapped_column(DateTime, default=_now)
+
+
+class Promotion(Base):
+    """One promotion of a model version; goes with it. Columns are as in the message `Promotion`."""
+
+    __tablename__ = "catalog_promotions"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    model_id: Mapped[int] = mapped_column(ForeignKey(ModelVersion.id, ondelete="CASCADE"), index=True)
+    evaluation: Mapped[str]
+    override_reason: Mapped[str]
+    promote_time: Mapped[datetime.datetime] = mapped_column(DateTime, default=_now)
+
+
 class StoredArtifact(Base):
-    """A file of the object store and the version, or upload, that owns it."""
+    """A file of the object store and the version, evaluation or upload that owns it."""
 
     __tablename__ = "catalog_artifacts"
     __table_args__ = (UniqueConstraint("owner", "name"),)

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from synthmill.catalog import metrics
 from synthmill.catalog.disposing import disown
 from synthmill.catalog.tables import StoredArtifact
 from synthmill.runtime.database import writing
@@ -126,6 +127,7 @@ async def _write(pieces: AsyncIterator[bytes], file: BinaryIO, limit_bytes: int)
                 allowed=f"at most {limit_bytes} bytes",
             )
         hasher.update(piece)
+        metrics.UPLOAD_BYTES.inc(len(piece))
         await asyncio.to_thread(file.write, piece)
     if not size_bytes:
         raise InvalidField("data", "", "a file that is not empty")

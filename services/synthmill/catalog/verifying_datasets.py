@@ -16,6 +16,7 @@ from synthmill.catalog.splits import SPLITS
 from synthmill.kinds.base import Kind, Schema
 from synthmill.kinds.dataset_files import LABEL, ContentDigest, array_name, columns_of, read_chunks, table_name
 from synthmill.kinds.registry import all_kinds
+from synthmill.runtime.arrays import open_array
 from synthmill.runtime.errors import InvalidField
 from synthmill.runtime.store import Artifact, ObjectStore
 
@@ -116,7 +117,7 @@ def _open_split(
     for column, (dtype, shape) in columns.items():
         name = array_name(split, column)
         try:
-            arrays[column] = np.load(store.local_path(artifacts[name]), mmap_mode="r", allow_pickle=False)
+            arrays[column] = open_array(store.local_path(artifacts[name]))
         except ValueError:
             raise InvalidField(_ARTIFACTS, name, "an array in NumPy's format") from None
         if arrays[column].dtype != dtype or arrays[column].shape != (record_count, *shape):

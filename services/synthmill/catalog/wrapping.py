@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from synthmill.learning.graph.check import GraphInfo, check_graph
 from synthmill.learning.graph.wrap import wrap_foreign
 from synthmill.runtime.errors import BadGraph, InvalidField
 from synthmill.runtime.jobs.context import JobContext
+from synthmill.runtime.memory import bounded_memory
 
 TYPE = "import-model"
 FAMILY = "imported"
@@ -32,6 +34,11 @@ Columns = dict[str, np.ndarray]
 
 def run(context: JobContext) -> None:
     """Wraps the uploaded graph, draws a few samples to prove it, and publishes one model version, or nothing."""
+    with bounded_memory(context.config.job_memory_mb):
+        _import(context)
+
+
+def _import(context: JobContext) -> None:
     given = context.parameters
     foreign = uploading.artifact_of(given["upload"])
     context.progress(0, 3, "steps", phase="wrap")
@@ -45,7 +52,7 @@ def run(context: JobContext) -> None:
     info = check_graph(graph)
     check_fits_kind(info)
     context.progress(1, 3, "steps", phase="sample")
-    samples = draw_samples(graph, info, _SAMPLES)
+    samples = draw_samples(graph, info, _SAMPLES, context.config.trial_s)
     context.progress(2, 3, "steps", phase="publish")
     _publish(context, graph, info, samples)
 
@@ -67,22 +74,34 @@ def check_fits_kind(info: GraphInfo) -> None:
         raise InvalidField("kind", info.metadata.kind, f"{PLAIN_KIND}, or parameters that fit; the graph makes {made}")
 
 
-def draw_samples(graph: bytes, info: GraphInfo, count: int) -> Columns:
+def draw_samples(graph: bytes, info: GraphInfo, count: int, limit_s: float) -> Columns:
     """Runs a sampler graph for the indices from 0 on and seed 0, with the labels in turn.
 
+    Args:
+        limit_s: how long that may take, in seconds.
+
     Raises:
-        BadGraph: it cannot be run, or what comes out is not what it announces.
+        BadGraph: it cannot be run, takes longer, or what comes out is not what it announces.
     """
     indices = np.arange(count, dtype=np.int64)
     feeds: Columns = {"seed": np.array([0], np.uint64), "index": indices}
     if info.conditional:
         feeds["label"] = indices % len(info.metadata.labels)
+    # A loop may go round as often as it likes; ONNX Runtime looks at this between two nodes.
+    run = onnxruntime.RunOptions()
+    timer = threading.Timer(limit_s, setattr, (run, "terminate", True))
+    timer.daemon = True
     try:
         session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-        outputs = session.run(list(info.columns), feeds)
+        timer.start()
+        outputs = session.run(list(info.columns), feeds, run)
     # ONNX Runtime has an exception class per status, which share no base but this one.
     except Exception as error:
+        if run.terminate:
+            raise BadGraph(f"{count} samples take more than {limit_s:g} s", value=limit_s) from error
         raise BadGraph(f"the graph cannot be run: {error}") from error
+    finally:
+        timer.cancel()
     samples = dict(zip(info.columns, outputs, strict=True))
     for name, (dtype, shape) in info.columns.items():
         found = samples[name]

@@ -30,10 +30,11 @@ def make_table(encoded: Mapping[str, Encoded], batch: Mapping[str, np.ndarray], 
 
 
 def read_features(schema: pa.Schema) -> dict[str, Any]:
-    """Returns the features by column name that a Parquet file declares; empty if it declares none."""
+    """Returns the features by column name that a Parquet file declares; empty if it declares none that can be read."""
     try:
-        return json.loads((schema.metadata or {})[_METADATA_KEY])["info"]["features"]
-    except (KeyError, TypeError, ValueError):
+        declared = json.loads((schema.metadata or {})[_METADATA_KEY])["info"]["features"]
+        return {name: feature for name, feature in declared.items() if isinstance(feature, dict)}
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return {}
 
 

@@ -114,22 +114,29 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         "Schema": card["schema"],
     }
     parts = [f"# {card['model']}", card.get("notice", _NOTICE), _table(about)]
-    if "compression" in card:
-        parts += _compression(card["compression"])
+    for name, (title, rows, columns) in _MEASURED_CHANGES.items():
+        if name in card:
+            parts += _measured_change(title, card[name], rows, columns)
     for title, (name, write) in _SECTIONS.items():
         if name in card:
             parts += [f"## {title}", write(card[name]) if card[name] else "Nothing."]
     return "\n\n".join(parts) + "\n"
 
 
-def _compression(section: Mapping[str, Any]) -> list[str]:
-    """Returns the paragraphs on a compression: how, then each figure before and after."""
-    how = {name: value for name, value in section.items() if name != "before_after"}
-    columns = ("figure", "before", "after", "ratio", "loss", "standard_error")
-    rows = ["| " + " | ".join(name.replace("_", " ").capitalize() for name in columns) + " |", "|---" * 6 + "|"]
-    for row in section["before_after"]:
-        rows.append("| " + " | ".join(_cell(row.get(name, "")) for name in columns) + " |")
-    return ["## Compression", _table(how), "\n".join(rows)]
+def _measured_change(title: str, section: Mapping[str, Any], rows: str, columns: Sequence[str]) -> list[str]:
+    """Returns the paragraphs on what was done to a model after its training: how, then what was measured of it.
+
+    Args:
+        title: of the section.
+        section: of the card.
+        rows: name in the section of what was measured.
+        columns: of the table, by their names in each row.
+    """
+    how = {name: value for name, value in section.items() if name != rows}
+    lines = ["| " + " | ".join(name.replace("_", " ").capitalize() for name in columns) + " |"]
+    lines.append("|---" * len(columns) + "|")
+    lines += ["| " + " | ".join(_cell(row.get(name, "")) for name in columns) + " |" for row in section[rows]]
+    return [f"## {title}", _table(how), "\n".join(lines)]
 
 
 def _curves(curves: Mapping[str, Mapping[str, Any]]) -> str:
@@ -159,6 +166,14 @@ def _cell(value: Any) -> str:
     return str(value).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
+_MEASURED_CHANGES = {
+    "compression": (
+        "Compression",
+        "before_after",
+        ("figure", "before", "after", "ratio", "loss", "standard_error"),
+    ),
+    "filter": ("Filter", "trials", ("min_confidence", "accuracy", "standard_error", "passed_first", "passed")),
+}
 _SECTIONS = {
     "Data": ("lineage", _table),
     "Measured": ("metrics", _table),

@@ -23,7 +23,7 @@ _ACCELERATORS = ("auto", "cpu", "cuda")
 
 
 def open_fabric(machine: Machine) -> Fabric:
-    """Starts Fabric; under torchrun, on one of its processes.
+    """Starts Fabric; under torchrun, or what sets its variables, on one of its processes.
 
     Raises:
         InvalidField: no such accelerator or precision.
@@ -41,9 +41,12 @@ def open_fabric(machine: Machine) -> Fabric:
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
     precision = _fastest_precision(accelerator) if machine.precision == "auto" else machine.precision
     # torchrun has started one process per device and says so in the environment.
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    nodes = int(os.environ.get("WORLD_SIZE", "1")) // local
     strategy = "ddp" if "TORCHELASTIC_RUN_ID" in os.environ else "auto"
-    fabric = Fabric(accelerator=accelerator, devices=processes, strategy=strategy, precision=_PRECISIONS[precision])
+    fabric = Fabric(
+        accelerator=accelerator, devices=local, num_nodes=nodes, strategy=strategy, precision=_PRECISIONS[precision]
+    )
     fabric.launch()
     if fabric.world_size > 1:
         atexit.register(_leave_the_others)

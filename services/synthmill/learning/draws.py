@@ -21,6 +21,9 @@ class Stream(enum.IntEnum):
     PROBE = 7
     VALIDATION = 8
     SETTLING = 9
+    BASELINES = 10
+    OPINION = 11
+    HOLDING_OUT = 12
 
 
 class Draws:

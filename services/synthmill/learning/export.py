@@ -78,7 +78,7 @@ def export_sampler(
     if metadata.labels:
         inputs[LABEL] = torch.zeros(2, dtype=torch.int64)
     batch = torch.export.Dim("batch")
-    with _quiet_exporter():
+    with quiet_exporter():
         program = torch.onnx.export(
             _Sampler(generator, learning).eval(),
             tuple(inputs.values()),
@@ -98,7 +98,7 @@ def export_sampler(
 
 
 @contextlib.contextmanager
-def _quiet_exporter() -> Iterator[None]:
+def quiet_exporter() -> Iterator[None]:
     """Keeps back what the exporter says of its own internals and of packages that are not needed."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,11 +11,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from synthmill.kinds.base import Columns, Learning, Schema
-from synthmill.learning.data import count_records
-from synthmill.learning.draws import Stream, derive_seed, derive_sequence
+from synthmill.learning.data import Order, count_records, load, make_order
+from synthmill.learning.draws import Stream, derive_seed
 from synthmill.learning.task import LABEL, CheckCallback
 
-_BATCH = 128
+BATCH_SIZE = 128
+"""Records in a step of a probe."""
+
 _TEST_BATCH = 1024
 _RATE = 1e-3
 
@@ -40,10 +41,34 @@ class Probing:
     device: torch.device
 
 
+class Supply(Protocol):
+    """Records to learn from: an endless stream of which any stretch can be had, so that a step is a pure function."""
+
+    def take(self, start: int, count: int) -> Columns:
+        """Returns the records at positions start to start + count.
+
+        "label" among them is the class, int64 (count,), or shares of the classes, float32 (count, classes).
+        """
+
+
+class Drawn:
+    """Records as they are, in an order.
+
+    Args:
+        columns: the records and their labels.
+        order: which one is where in the stream.
+    """
+
+    def __init__(self, columns: Columns, order: Order) -> None:
+        self._columns, self._order = columns, order
+
+    def take(self, start: int, count: int) -> Columns:
+        """Returns the records at positions start to start + count, with their labels."""
+        return load(self._columns, self._order.take(start, count))
+
+
 def probe_accuracy(plan: Probing, train: Columns, test: Columns, seed: int, check: CheckCallback) -> float:
     """Trains a probe and returns the share of test records that it classifies correctly.
-
-    Two calls with the same seed differ by their records alone: the first weights and the order are the same.
 
     Args:
         plan: how it learns.
@@ -52,50 +77,77 @@ def probe_accuracy(plan: Probing, train: Columns, test: Columns, seed: int, chec
         seed: of weights and order.
         check: called between steps; raises to stop.
     """
+    found = classify(plan, train_probe(plan, train, seed, check), test, check)
+    return float((found == test[LABEL]).mean())
+
+
+def train_probe(plan: Probing, train: Columns, seed: int, check: CheckCallback) -> nn.Module:
+    """Trains a probe on records that all come equally often.
+
+    Two calls with the same seed differ by their records alone: the first weights and the order are the same.
+
+    Args:
+        plan: how it learns.
+        train: columns and labels to learn from.
+        seed: of weights and order.
+        check: called between steps; raises to stop.
+    """
+    return learn(plan, Drawn(train, make_order(train, seed, plan.label_count, "natural")), seed, check)
+
+
+def learn(
+    plan: Probing, supply: Supply, seed: int, check: CheckCallback, class_weights: np.ndarray | None = None
+) -> nn.Module:
+    """Trains a probe on whatever a supply gives.
+
+    Args:
+        plan: how it learns.
+        supply: what it learns from.
+        seed: of its first weights.
+        check: called between steps; raises to stop.
+        class_weights: what an error in each class counts, float (classes,); None counts all alike.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(derive_seed(seed, Stream.PROBE))
         probe = plan.learning.probe(plan.schema, plan.label_count)
-    probe.to(plan.device)
-    _train(plan, probe, train, seed, check)
-    return _accuracy(plan, probe, test, check)
-
-
-def _train(plan: Probing, probe: nn.Module, columns: Columns, seed: int, check: CheckCallback) -> None:
-    optimizer = torch.optim.Adam(probe.parameters(), lr=_RATE)
-    for step, rows in enumerate(_batches(count_records(columns), plan.steps, seed)):
+    probe.to(plan.device, memory_format=torch.channels_last)
+    weight = None if class_weights is None else torch.as_tensor(class_weights, dtype=torch.float32, device=plan.device)
+    optimizer = torch.optim.Adam(probe.parameters(), lr=_RATE, fused=True)
+    for step in range(plan.steps):
         check()
         # Down to zero in a line: a probe that has come to rest depends less on its last few batches.
         for group in optimizer.param_groups:
             group["lr"] = _RATE * (1 - step / plan.steps)
-        x, label = _load(plan, columns, rows)
+        batch = supply.take(step * BATCH_SIZE, BATCH_SIZE)
+        label = torch.from_numpy(batch[LABEL]).to(plan.device)
         optimizer.zero_grad(set_to_none=True)
-        F.cross_entropy(probe(x), label).backward()
+        # A mean over the batch, not over the weights in it: a rare record counts the same in whichever batch it comes.
+        F.cross_entropy(probe(_to_input(plan, batch)), label, weight=weight, reduction="none").mean().backward()
         optimizer.step()
-
-
-def _batches(count: int, steps: int, seed: int) -> Iterator[np.ndarray]:
-    """Yields the rows of each batch; every record comes once before any comes again."""
-    left = steps
-    for lap in itertools.count():
-        order = np.random.default_rng(derive_sequence(seed, Stream.PROBE, lap)).permutation(count)
-        for start in range(0, count, _BATCH):
-            if not left:
-                return
-            yield order[start : start + _BATCH]
-            left -= 1
+    return probe.eval()
 
 
 @torch.no_grad()
-def _accuracy(plan: Probing, probe: nn.Module, columns: Columns, check: CheckCallback) -> float:
-    count, hits = count_records(columns), 0
-    for start in range(0, count, _TEST_BATCH):
+def classify(plan: Probing, probe: nn.Module, columns: Columns, check: CheckCallback) -> np.ndarray:
+    """Returns the class that a probe gives each record, int64 (N,).
+
+    Args:
+        plan: how it learned.
+        probe: what `learn` returned.
+        columns: the records; their labels are not looked at.
+        check: called between batches; raises to stop.
+    """
+    found = []
+    for start in range(0, count_records(columns), _TEST_BATCH):
         check()
-        x, label = _load(plan, columns, np.arange(start, min(start + _TEST_BATCH, count)))
-        hits += int((probe(x).argmax(dim=1) == label).sum())
-    return hits / count
+        rows = np.arange(start, min(start + _TEST_BATCH, count_records(columns)))
+        x = _to_input(plan, {name: np.asarray(array[rows]) for name, array in columns.items()})
+        found.append(probe(x).argmax(dim=1).cpu().numpy())
+    return np.concatenate(found)
 
 
-def _load(plan: Probing, columns: Columns, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    batch = {name: torch.from_numpy(np.asarray(array[rows])).to(plan.device) for name, array in columns.items()}
-    label = batch.pop(LABEL)
-    return plan.learning.to_input(batch), label
+def _to_input(plan: Probing, columns: Columns) -> torch.Tensor:
+    batch = {name: torch.from_numpy(array).to(plan.device) for name, array in columns.items() if name != LABEL}
+    x = plan.learning.to_input(batch)
+    # The layout in which convolutions are fastest on a CPU.
+    return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x

@@ -32,7 +32,7 @@ from synthmill.learning.task import (
 from synthmill.runtime.errors import Cancelled, Internal, SynthmillError, rebuild
 
 # Of a task whose parameters are not resolved.
-_ANY = {"batch_size": 0, "accumulation": 1}
+ANY = {"batch_size": 0, "accumulation": 1}
 _LOOPBACK = "127.0.0.1"
 _LOOK_EVERY_S = 0.2
 _LAST_WORDS_S = 5.0
@@ -66,7 +66,7 @@ def train_in_processes(
     """
     if processes == 1:
         return train(task, scratch, machine=machine, progress=progress, check=check, say=say)
-    require_divisible(_ANY | dict(task.parameters), processes)
+    require_divisible(ANY | dict(task.parameters), processes)
     spawn = multiprocessing.get_context("spawn")
     post, stop = spawn.Queue(), spawn.Event()
     listener = _Listener(post, stop, {"progress": progress, "say": say}, check)

@@ -29,6 +29,7 @@ from synthmill.learning.saving import Saver, read_best
 from synthmill.learning.state import Changes, RunState, changes_of
 from synthmill.learning.task import CheckCallback, Machine, ProgressCallback, SayCallback, TrainingTask
 from synthmill.learning.validation import Validator, figure_of
+from synthmill.runtime.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class Session:
 
     def start(self) -> RunState:
         """Returns the state of the newest checkpoint, or of the beginning."""
-        checkpoint = read_checkpoint(self.folder)
+        checkpoint = self._agreed(read_checkpoint(self.folder))
         run = self._build(changes_of(checkpoint))
         if checkpoint:
             run.restore(checkpoint)
@@ -172,6 +173,21 @@ class Session:
     def settle(self, run: RunState) -> None:
         """Completes a run whose weights are those to be exported."""
         self._settle(run, _SETTLED_IN_THE_END)
+
+    def _agreed(self, checkpoint: Checkpoint | None) -> Checkpoint | None:
+        """Returns the checkpoint that the first process sees: a disk of a network may show others an older one.
+
+        Raises:
+            Unavailable: this process does not see it at all.
+        """
+        seen = checkpoint.number if checkpoint else 0
+        number = self._fabric.broadcast(seen)
+        if number == seen:
+            return checkpoint
+        found = read_checkpoint(self.folder, number) if number else None
+        if number and found is None:
+            raise Unavailable(f"{self.folder} does not show checkpoint {number} to process {self._fabric.global_rank}")
+        return found
 
     def _build(self, changes: Changes) -> RunState:
         parameters = changes.apply(self._parameters)

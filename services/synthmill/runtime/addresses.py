@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_BASE_PORT = 50050
 
@@ -24,3 +26,28 @@ def default_address(service: str, host: str = DEFAULT_HOST, base_port: int = DEF
 def address_variable(service: str) -> str:
     """Returns the environment variable that holds a service's address."""
     return f"SYNTHMILL_{service.upper()}_ADDRESS"
+
+
+def is_loopback(address: str) -> bool:
+    """Tells whether what goes to an address stays on this machine.
+
+    Args:
+        address: "host", "host:port", or another target that gRPC knows.
+    """
+    if address.startswith("unix"):
+        return True
+    for scheme in ("dns:///", "ipv4:", "ipv6:"):
+        address = address.removeprefix(scheme)
+    return all(map(_is_loopback, address.split(",")))
+
+
+def _is_loopback(address: str) -> bool:
+    host = address
+    if address.startswith("["):
+        host = address[1:].partition("]")[0]
+    elif address.count(":") == 1:
+        host = address.partition(":")[0]
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import functools
@@ -14,12 +15,13 @@ from typing import Any
 import grpc
 
 from synthmill.runtime import metrics
+from synthmill.runtime.deadlines import begin_call
 from synthmill.runtime.drain import Drain
 from synthmill.runtime.errors import Internal, Overloaded, ResourceExhausted, SynthmillError, Unavailable
 from synthmill.runtime.logs import log_context
-from synthmill.runtime.status import DETAILS_KEY, to_details
-
-REQUEST_ID_KEY = "x-request-id"
+from synthmill.runtime.requests import readable, tolerant
+from synthmill.runtime.status import DETAILS_KEY, REQUEST_ID_KEY, to_details
+from synthmill.runtime.tracing.calls import traced_single, traced_stream
 
 logger = logging.getLogger(__name__)
 
@@ -66,15 +68,18 @@ class ObservedServer:
     def _wrap(self, method: str, handler: grpc.RpcMethodHandler) -> grpc.RpcMethodHandler:
         observed = _Method(self._service, method, self._drain, self._level)
         handler = self._adapt(method, handler)
-        behaviour = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
-        wrapped = observed.streamed(behaviour) if handler.response_streaming else observed.single(behaviour)
+        behaviour = readable(handler)
+        if handler.response_streaming:
+            wrapped = traced_stream(method, observed.streamed(behaviour))
+        else:
+            wrapped = traced_single(method, observed.single(behaviour))
         make = {
             (False, False): grpc.unary_unary_rpc_method_handler,
             (False, True): grpc.unary_stream_rpc_method_handler,
             (True, False): grpc.stream_unary_rpc_method_handler,
             (True, True): grpc.stream_stream_rpc_method_handler,
         }[handler.request_streaming, handler.response_streaming]
-        return make(wrapped, handler.request_deserializer, handler.response_serializer)
+        return make(wrapped, tolerant(handler.request_deserializer), handler.response_serializer)
 
 
 class _ObservedHandler(grpc.GenericRpcHandler):
@@ -117,6 +122,7 @@ class _Method:
 
         async def wrapped(request: Any, context: grpc.aio.ServicerContext) -> Any:
             call = Call(context)
+            begin_call(context)
             self._active += 1
             try:
                 self._refuse_when_draining()
@@ -135,6 +141,10 @@ class _Method:
 
         async def wrapped(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
             call = Call(context)
+            begin_call(context)
+            # While the metadata are there: a stream that was given up may be closed only when memory is collected, and
+            # gRPC has freed them by then.
+            call.keep_request_id()
             self._active += 1
             try:
                 self._refuse_when_draining()
@@ -194,6 +204,10 @@ class Call:
             self.request_id_ = str(given.get(REQUEST_ID_KEY) or uuid.uuid4().hex)
         return self.request_id_
 
+    def keep_request_id(self) -> None:
+        """Reads the name of the call, for when it can be read no longer."""
+        self.request_id_ = self.request_id
+
     async def abort(self, method: str, error: Exception) -> None:
         """Ends the call with an error; one that is not of our tree is logged, and told without its details."""
         if isinstance(error, grpc.aio.AbortError):
@@ -205,7 +219,11 @@ class Call:
         self.shed = isinstance(told, Overloaded)
         if not self.shed:
             details.append((REQUEST_ID_KEY, self.request_id))
-        await self.context.abort(told.code, told.message, tuple(details))
+        try:
+            await self.context.abort(told.code, told.message, tuple(details))
+        except grpc.aio.InternalError:
+            # The caller has hung up meanwhile, which is not worth the line in the log that gRPC would make of it.
+            raise asyncio.CancelledError from None
 
     def _as_told(self, method: str, error: Exception) -> SynthmillError:
         if isinstance(error, SynthmillError):

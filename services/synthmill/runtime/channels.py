@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
 
-from synthmill.runtime.status import from_rpc_error
+from synthmill.runtime.credentials import Credentials
+from synthmill.runtime.deadlines import within
+from synthmill.runtime.renewed import Renewed, RenewedAsync
+from synthmill.runtime.status import REQUEST_ID_KEY, from_rpc_error
+from synthmill.runtime.tracing.calls import CallSpan, call_span
 
-REQUEST_ID_KEY = "x-request-id"
 _MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 # A chunk of a stream has about this size; read in smaller parts, it costs the client half as much processor time again.
 _READ_BYTES = 1024 * 1024
 
-# Only calls that change nothing, or carry a request_id, are repeated by the channel itself.
-_REPEATABLE = {
-    "CatalogService": (
-        *("GetDataset", "ListDatasets", "ListImportIssues", "GetModel", "ListModels"),
-        *("ImportDataset", "PublishDataset", "PublishModel"),
-    ),
-    "AugmentationService": (
-        *("Augment", "Preview", "ListOperations", "ListReadyMadePolicies", "ResolvePolicy"),
-        *("CreateAugmentationJob", "GetLineage"),
-    ),
-    "TrainingService": ("CreateTrainingJob", "ListFamilies"),
-    "SamplingService": ("Sample", "CountLabels", "ListLoadedModels", "LoadModel"),
-    "JobService": ("GetJob", "ListJobs"),
-}
+# Which calls are repeated, and how long those that only read may take: what the protos say of each method.
+_SERVICE_CONFIG = Path(__file__).with_name("service_config.json").read_text()
 READING = (
     ("grpc.experimental.tcp_read_chunk_size", _READ_BYTES),
     ("grpc.experimental.tcp_min_read_chunk_size", _READ_BYTES),
@@ -37,42 +28,57 @@ READING = (
 )
 """Options of a channel that large messages come through."""
 
-_SERVICE_CONFIG = {
-    "methodConfig": [
-        {
-            "name": [
-                {"service": f"synthmill.v1.{service}", "method": method}
-                for service, methods in _REPEATABLE.items()
-                for method in methods
-            ],
-            "retryPolicy": {
-                "maxAttempts": 4,
-                "initialBackoff": "0.2s",
-                "maxBackoff": "2s",
-                "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        }
-    ]
-}
+_NONE = Credentials()
 
 
-def connect(address: str) -> grpc.aio.Channel:
-    """Opens a channel for asyncio; calls raise `SynthmillError`s."""
-    interceptors = [_AsyncUnaryUnary(), _AsyncUnaryStream(), _AsyncStreamUnary(), _AsyncStreamStream()]
-    return grpc.aio.insecure_channel(address, options=_options(), interceptors=interceptors)
+def connect(address: str, credentials: Credentials = _NONE) -> grpc.aio.Channel:
+    """Opens a channel for asyncio; calls raise `SynthmillError`s.
+
+    Args:
+        address: "host:port", or another target that gRPC knows. A name that stands for several replicas spreads the
+            calls over them.
+        credentials: what the caller shows.
+
+    Raises:
+        InvalidField: a file of the credentials cannot be read, or a token would travel as plain text.
+    """
+    stamp = _Stamp(credentials, address)
+    kinds = (_AsyncUnaryUnary, _AsyncUnaryStream, _AsyncStreamUnary, _AsyncStreamStream)
+    interceptors = [kind(stamp) for kind in kinds]
+
+    def open_channel() -> grpc.aio.Channel:
+        secure = credentials.to_channel_credentials()
+        if secure is None:
+            return grpc.aio.insecure_channel(address, options=_options(address), interceptors=interceptors)
+        return grpc.aio.secure_channel(address, secure, options=_options(address), interceptors=interceptors)
+
+    return RenewedAsync(open_channel, credentials.tls_files) if credentials.tls_files else open_channel()
 
 
-def connect_sync(address: str) -> grpc.Channel:
-    """Opens a channel for blocking code; calls raise `SynthmillError`s."""
-    return grpc.intercept_channel(grpc.insecure_channel(address, options=_options()), _SyncErrors())
+def connect_sync(address: str, credentials: Credentials = _NONE) -> grpc.Channel:
+    """Opens a channel for blocking code; as `connect`."""
+    errors = _SyncErrors(_Stamp(credentials, address))
+
+    def open_channel() -> grpc.Channel:
+        secure = credentials.to_channel_credentials()
+        if secure is None:
+            channel = grpc.insecure_channel(address, options=_options(address))
+        else:
+            channel = grpc.secure_channel(address, secure, options=_options(address))
+        return grpc.intercept_channel(channel, errors)
+
+    return Renewed(open_channel, credentials.tls_files) if credentials.tls_files else open_channel()
 
 
-def _options() -> list[tuple[str, Any]]:
+def _options(address: str) -> list[tuple[str, Any]]:
+    scheme, colon, listed = address.partition(":")
+    # Certificates are checked against one name; of a list of addresses, gRPC would take all of it.
+    named = [("grpc.default_authority", listed.split(",")[0])] if colon and scheme in ("ipv4", "ipv6") else []
     return [
+        *named,
         ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
-        ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+        ("grpc.service_config", _SERVICE_CONFIG),
         *READING,
         # A server that has vanished without a word is noticed within this, in the middle of a stream too.
         ("grpc.keepalive_time_ms", 30_000),
@@ -84,38 +90,54 @@ def _options() -> list[tuple[str, Any]]:
     ]
 
 
-def _with_request_id(details: Any) -> Any:
-    metadata: Sequence[tuple[str, Any]] = tuple(details.metadata or ())
-    if any(key == REQUEST_ID_KEY for key, _ in metadata):
-        return details
-    metadata = (*metadata, (REQUEST_ID_KEY, uuid.uuid4().hex))
-    return details._replace(metadata=metadata)
+class _Stamp:
+    """Adds to a call what every call has: a request id, its trace, the caller's token, and how much time is left."""
+
+    def __init__(self, credentials: Credentials, address: str) -> None:
+        self._token = credentials.watch_token(address)
+
+    def __call__(self, details: Any, span: CallSpan) -> Any:
+        metadata: list[tuple[str, Any]] = [*(details.metadata or ()), *span.headers.items()]
+        if not any(key == REQUEST_ID_KEY for key, _ in metadata):
+            metadata.append((REQUEST_ID_KEY, uuid.uuid4().hex))
+        if self._token:
+            metadata.append(("authorization", f"Bearer {self._token.get()}"))
+        return details._replace(metadata=tuple(metadata), timeout=within(details.timeout))
 
 
-class _AsyncUnaryUnary(grpc.aio.UnaryUnaryClientInterceptor):
+class _Interceptor:
+    def __init__(self, stamp: _Stamp) -> None:
+        self._stamp = stamp
+
+
+class _AsyncUnaryUnary(_Interceptor, grpc.aio.UnaryUnaryClientInterceptor):
     async def intercept_unary_unary(self, continuation: Callable, client_call_details: Any, request: Any) -> Any:
-        call = await continuation(_with_request_id(client_call_details), request)
-        return await _answered(call)
+        with call_span(client_call_details.method) as span:
+            call = await continuation(self._stamp(client_call_details, span), request)
+            return await _answered(call)
 
 
-class _AsyncStreamUnary(grpc.aio.StreamUnaryClientInterceptor):
+class _AsyncStreamUnary(_Interceptor, grpc.aio.StreamUnaryClientInterceptor):
     async def intercept_stream_unary(
         self, continuation: Callable, client_call_details: Any, request_iterator: Any
     ) -> Any:
-        call = await continuation(_with_request_id(client_call_details), request_iterator)
-        return await _answered(call)
+        with call_span(client_call_details.method) as span:
+            call = await continuation(self._stamp(client_call_details, span), request_iterator)
+            return await _answered(call)
 
 
-class _AsyncUnaryStream(grpc.aio.UnaryStreamClientInterceptor):
+class _AsyncUnaryStream(_Interceptor, grpc.aio.UnaryStreamClientInterceptor):
     async def intercept_unary_stream(self, continuation: Callable, client_call_details: Any, request: Any) -> Any:
-        return _read(await continuation(_with_request_id(client_call_details), request))
+        span = call_span(client_call_details.method)
+        return _read(await continuation(self._stamp(client_call_details, span), request), span)
 
 
-class _AsyncStreamStream(grpc.aio.StreamStreamClientInterceptor):
+class _AsyncStreamStream(_Interceptor, grpc.aio.StreamStreamClientInterceptor):
     async def intercept_stream_stream(
         self, continuation: Callable, client_call_details: Any, request_iterator: Any
     ) -> Any:
-        return _read(await continuation(_with_request_id(client_call_details), request_iterator))
+        span = call_span(client_call_details.method)
+        return _read(await continuation(self._stamp(client_call_details, span), request_iterator), span)
 
 
 async def _answered(call: Any) -> Any:
@@ -126,33 +148,39 @@ async def _answered(call: Any) -> Any:
     return call
 
 
-async def _read(call: Any) -> AsyncIterator[Any]:
-    try:
-        async for answer in call:
-            yield answer
-    except grpc.RpcError as error:
-        raise from_rpc_error(error) from error
-    finally:
-        call.cancel()
+async def _read(call: Any, span: CallSpan) -> AsyncIterator[Any]:
+    with span:
+        try:
+            async for answer in call:
+                yield answer
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from error
+        finally:
+            call.cancel()
 
 
 class _SyncErrors(
+    _Interceptor,
     grpc.UnaryUnaryClientInterceptor,
     grpc.UnaryStreamClientInterceptor,
     grpc.StreamUnaryClientInterceptor,
     grpc.StreamStreamClientInterceptor,
 ):
     def intercept_unary_unary(self, continuation: Callable, client_call_details: Any, request: Any) -> Any:
-        return _result(continuation(_with_request_id(client_call_details), request))
+        with call_span(client_call_details.method) as span:
+            return _result(continuation(self._stamp(client_call_details, span), request))
 
     def intercept_stream_unary(self, continuation: Callable, client_call_details: Any, request_iterator: Any) -> Any:
-        return _result(continuation(_with_request_id(client_call_details), request_iterator))
+        with call_span(client_call_details.method) as span:
+            return _result(continuation(self._stamp(client_call_details, span), request_iterator))
 
     def intercept_unary_stream(self, continuation: Callable, client_call_details: Any, request: Any) -> Any:
-        return _SyncStream(continuation(_with_request_id(client_call_details), request))
+        span = call_span(client_call_details.method)
+        return _SyncStream(continuation(self._stamp(client_call_details, span), request), span)
 
     def intercept_stream_stream(self, continuation: Callable, client_call_details: Any, request_iterator: Any) -> Any:
-        return _SyncStream(continuation(_with_request_id(client_call_details), request_iterator))
+        span = call_span(client_call_details.method)
+        return _SyncStream(continuation(self._stamp(client_call_details, span), request_iterator), span)
 
 
 def _result(call: Any) -> Any:
@@ -165,8 +193,9 @@ def _result(call: Any) -> Any:
 class _SyncStream:
     """A call with a stream of answers, whose iteration raises errors of the tree."""
 
-    def __init__(self, call: Any) -> None:
+    def __init__(self, call: Any, span: CallSpan) -> None:
         self._call = call
+        span.end_with(call)
 
     def __iter__(self) -> Iterator[Any]:
         return self

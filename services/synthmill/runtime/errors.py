@@ -6,15 +6,18 @@
     ├── NotFound             NOT_FOUND            no such resource
     ├── AlreadyExists        ALREADY_EXISTS       the name or request_id is taken
     ├── FailedPrecondition   FAILED_PRECONDITION  the resource's state forbids it
+    ├── GateRefused          FAILED_PRECONDITION  the gate is not passed, or nothing was evaluated
     ├── BadData              INVALID_ARGUMENT     the data cannot be used
     ├── BadGraph             INVALID_ARGUMENT     an ONNX file breaks the rules
     ├── DataLoss             DATA_LOSS            stored bytes are missing or damaged
     ├── ResourceExhausted    RESOURCE_EXHAUSTED   a limit was reached
     ├── Overloaded           RESOURCE_EXHAUSTED   too much is asked for at the moment; says when to try again
+    ├── QuotaExceeded        RESOURCE_EXHAUSTED   the tenant has taken its share of the day
     ├── Unavailable          UNAVAILABLE          draining or not ready
     ├── StaleLease           ABORTED              a newer worker has taken over
     ├── Cancelled            CANCELLED            stopped on request
     ├── DeadlineExceeded     DEADLINE_EXCEEDED    the caller's deadline passed
+    ├── Unauthenticated      UNAUTHENTICATED      no token, or one that stands for nobody
     ├── PermissionDenied     PERMISSION_DENIED    not allowed
     ├── Diverged             ABORTED              training left the finite numbers
     └── Internal             INTERNAL             a fault of ours
@@ -25,7 +28,7 @@ A class fixes the status code and the reason (an `ErrorReason` of the protos wit
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import grpc
 
@@ -42,6 +45,10 @@ class SynthmillError(Exception):
         super().__init__(message)
         self.message = message
         self.metadata = {key: _shorten(value) for key, value in metadata.items()}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are copied by calling their class with `args`, which fits none of those below.
+        return rebuild, (self.reason, self.message, self.metadata)
 
 
 class _FieldError(SynthmillError):
@@ -92,6 +99,13 @@ class FailedPrecondition(SynthmillError):
     reason = "FAILED_PRECONDITION"
 
 
+class GateRefused(SynthmillError):
+    """The gate is not passed, or nothing was evaluated."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "GATE_REFUSED"
+
+
 class BadData(SynthmillError):
     """The data cannot be used."""
 
@@ -139,6 +153,20 @@ class Overloaded(SynthmillError):
         return float(self.metadata.get("retry_after_s", 0.0))
 
 
+class QuotaExceeded(SynthmillError):
+    """A tenant has taken what it may in a day; some of it comes back with every moment.
+
+    Args:
+        retry_after_s: seconds after which something is left again.
+    """
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "QUOTA_EXCEEDED"
+
+    def __init__(self, message: str, *, retry_after_s: float, **metadata: object) -> None:
+        super().__init__(message, retry_after_s=f"{retry_after_s:.3f}", **metadata)
+
+
 class Unavailable(SynthmillError):
     """The service is draining, not ready or out of reach; retrying may help."""
 
@@ -167,8 +195,15 @@ class DeadlineExceeded(SynthmillError):
     reason = "DEADLINE_EXCEEDED"
 
 
+class Unauthenticated(SynthmillError):
+    """There is no token, or it stands for nobody: expired, of another audience, signed by somebody else."""
+
+    code = grpc.StatusCode.UNAUTHENTICATED
+    reason = "UNAUTHENTICATED"
+
+
 class PermissionDenied(SynthmillError):
-    """Not allowed, for example a path outside the allowed roots."""
+    """Not allowed: the caller has not the role, or a path lies outside the allowed roots."""
 
     code = grpc.StatusCode.PERMISSION_DENIED
     reason = "PERMISSION_DENIED"

@@ -1,4 +1,4 @@
-"""JSON logs, one object a line, each with the request or job that it belongs to."""
+"""JSON logs, one object a line, each with the request or job that it belongs to, and the trace if there is one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+
+from synthmill.runtime.tracing.parents import trace_id
 
 _context: contextvars.ContextVar[dict[str, str] | None] = contextvars.ContextVar("synthmill_log_context", default=None)
 
@@ -40,9 +42,16 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             **(_context.get() or {}),
         }
+        if found := trace_id():
+            line["trace_id"] = found
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)
+
+
+def _tells_of_ours(record: logging.LogRecord) -> bool:
+    """Returns whether a line of gRPC's tells of more than that a caller hung up before it had its answer."""
+    return not (record.exc_info and record.exc_info[0] and record.exc_info[0].__name__ == "ExecuteBatchError")
 
 
 def set_up_logging(service: str, level: str, **fields: str) -> None:
@@ -56,4 +65,5 @@ def set_up_logging(service: str, level: str, **fields: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(service=service, **fields))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_tells_of_ours)
     logging.getLogger("synthmill").setLevel(level.upper())

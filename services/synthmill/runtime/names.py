@@ -1,4 +1,4 @@
-"""Resource names: "datasets/{dataset}/versions/{n}" and "models/{model}/versions/{n}"."""
+"""Resource names of datasets, models and policies, "datasets/{dataset}/versions/{n}", and of evaluations."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from synthmill.runtime.errors import InvalidField
 
 DATASETS = "datasets"
 MODELS = "models"
+POLICIES = "policies"
+EVALUATIONS = "evaluations"
 
 _ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _ID_ALLOWED = "1 to 63 characters of a-z, 0-9 and -, beginning with a letter"
+_EVALUATION = re.compile(rf"{EVALUATIONS}/[1-9][0-9]{{0,8}}")
 
 
 @dataclasses.dataclass(frozen=True)
 class ResourceName:
-    """A dataset or model, or one version of it.
+    """A dataset, model or policy, or one version of it.
 
     Attributes:
-        collection: "datasets/{dataset}" or "models/{model}".
+        collection: "datasets/{dataset}", "models/{model}" or "policies/{policy}".
         version: from 1, or None if the name leaves it open.
     """
 
@@ -33,7 +36,7 @@ class ResourceName:
 
 
 def check_id(field: str, value: str) -> str:
-    """Returns the id of a dataset or model unchanged.
+    """Returns the id of a dataset, model or policy unchanged.
 
     Raises:
         InvalidField: it breaks the rules for ids.
@@ -48,7 +51,7 @@ def parse_name(kind_of_resource: str, field: str, name: str) -> ResourceName:
     """Parses a name with or without a version.
 
     Args:
-        kind_of_resource: `DATASETS` or `MODELS`.
+        kind_of_resource: `DATASETS`, `MODELS` or `POLICIES`.
         field: where the name comes from, for messages.
 
     Raises:
@@ -75,6 +78,25 @@ def parse_collection(kind_of_resource: str, field: str, name: str) -> str:
     if parsed.version is not None:
         raise InvalidField(field, name, f"{kind_of_resource}/{{id}}")
     return parsed.collection
+
+
+def parse_subject(field: str, name: str) -> ResourceName:
+    """Parses the name of a model or dataset, with or without a version; see `parse_name`."""
+    collection = name.partition("/")[0]
+    if collection not in (MODELS, DATASETS):
+        raise InvalidField(field, name, f"{MODELS}/{{id}} or {DATASETS}/{{id}}, or a version of one")
+    return parse_name(collection, field, name)
+
+
+def check_evaluation(field: str, name: str) -> str:
+    """Returns the name of an evaluation unchanged.
+
+    Raises:
+        InvalidField: it is no such name.
+    """
+    if not _EVALUATION.fullmatch(name):
+        raise InvalidField(field, name, f"{EVALUATIONS}/{{n}}")
+    return name
 
 
 def check_request_id(value: str) -> str:

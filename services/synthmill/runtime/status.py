@@ -14,6 +14,7 @@ from synthmill.runtime.errors import SynthmillError
 
 DOMAIN = "synthmill"
 DETAILS_KEY = "grpc-status-details-bin"
+REQUEST_ID_KEY = "x-request-id"
 
 # What an error without our details means, such as one that gRPC itself made.
 _BY_CODE: dict[grpc.StatusCode, type[SynthmillError]] = {
@@ -26,6 +27,7 @@ _BY_CODE: dict[grpc.StatusCode, type[SynthmillError]] = {
     grpc.StatusCode.UNAVAILABLE: errors.Unavailable,
     grpc.StatusCode.CANCELLED: errors.Cancelled,
     grpc.StatusCode.DEADLINE_EXCEEDED: errors.DeadlineExceeded,
+    grpc.StatusCode.UNAUTHENTICATED: errors.Unauthenticated,
     grpc.StatusCode.PERMISSION_DENIED: errors.PermissionDenied,
 }
 

@@ -28,6 +28,10 @@ _TO_NUMPY = {data_type: np.dtype(code) for data_type, code in _NUMPY.items()}
 _FROM_NUMPY = {dtype: data_type for data_type, dtype in _TO_NUMPY.items()}
 _LENGTH = np.dtype("<u4")
 
+MAX_AXES = 32
+MAX_ELEMENTS = 2**48
+"""What a tensor may have, whatever its message claims."""
+
 
 def data_type_of(dtype: np.dtype) -> int:
     """Returns the wire's data type of a NumPy dtype; object and str dtypes count as strings.
@@ -68,6 +72,10 @@ def from_tensor(tensor: tensor_pb2.Tensor) -> np.ndarray:
     shape = tuple(tensor.shape)
     if any(extent < 0 for extent in shape):
         raise InvalidField(f"{tensor.name}.shape", shape, "extents of at least 0")
+    # Before they are multiplied by each other, and shown: none of it may grow with what somebody claims.
+    if len(shape) > MAX_AXES or math.prod(filter(None, shape)) > MAX_ELEMENTS:
+        allowed = f"at most {MAX_AXES} axes and {MAX_ELEMENTS} elements, empty axes aside"
+        raise InvalidField(f"{tensor.name}.shape", shape, allowed)
     # Protobuf copies the bytes each time it is asked for them.
     count, data = math.prod(shape), tensor.data
     if tensor.data_type == tensor_pb2.DATA_TYPE_STRING:
@@ -116,6 +124,8 @@ def pack_strings(values: np.ndarray) -> bytes:
 
 
 def _unpack_strings(name: str, data: bytes | memoryview, count: int) -> np.ndarray:
+    if len(data) < count * _LENGTH.itemsize:
+        raise InvalidField(f"{name}.data", f"{len(data)} bytes", f"{count} strings with their lengths")
     values = np.empty(count, dtype=object)
     offset = 0
     for position in range(count):

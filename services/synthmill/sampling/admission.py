@@ -33,6 +33,10 @@ class Admission:
 
     Small requests add up: it is the samples asked for that count, at what each costs, and the bytes of the answers.
 
+    Attributes:
+        rows: samples asked for.
+        size_bytes: memory for their answers under way.
+
     Args:
         max_wait_s: a request that would wait for longer is shed.
         max_bytes: memory for answers under way.
@@ -44,11 +48,11 @@ class Admission:
         self._max_bytes = max_bytes
         self._workers = workers
         self._seconds = 0.0
-        self._rows = 0
-        self._bytes = 0
+        self.rows = 0
+        self.size_bytes = 0
         # Read when asked for: counting each request up and down would cost more than admitting it.
-        metrics.QUEUED_ROWS.set_function(lambda: self._rows)
-        metrics.QUEUED_BYTES.set_function(lambda: self._bytes)
+        metrics.QUEUED_ROWS.set_function(lambda: self.rows)
+        metrics.QUEUED_BYTES.set_function(lambda: self.size_bytes)
 
     @contextlib.contextmanager
     def admit(self, cost: Cost) -> Iterator[None]:
@@ -62,8 +66,8 @@ class Admission:
         wait_s = self._seconds / self._workers
         if wait_s > self._max_wait_s:
             raise self._shed("time", wait_s - self._max_wait_s, f"requests wait for {wait_s:.1f} s")
-        if self._bytes and self._bytes + cost.size_bytes > self._max_bytes:
-            raise self._shed("memory", wait_s, f"answers under way take {self._bytes} bytes")
+        if self.size_bytes and self.size_bytes + cost.size_bytes > self._max_bytes:
+            raise self._shed("memory", wait_s, f"answers under way take {self.size_bytes} bytes")
         self._add(cost, 1)
         try:
             yield
@@ -72,8 +76,8 @@ class Admission:
 
     def _add(self, cost: Cost, sign: int) -> None:
         self._seconds = max(0.0, self._seconds + sign * cost.seconds)
-        self._rows += sign * cost.rows
-        self._bytes += sign * cost.size_bytes
+        self.rows += sign * cost.rows
+        self.size_bytes += sign * cost.size_bytes
 
     def _shed(self, reason: str, retry_after_s: float, state: str) -> Overloaded:
         metrics.SHED.labels(reason).inc()

@@ -8,7 +8,7 @@ from synthmill.runtime.channels import connect
 from synthmill.runtime.memory import keep_freed_memory
 from synthmill.runtime.processes.siblings import Siblings
 from synthmill.runtime.service import Assembly, Drain, Mount
-from synthmill.runtime.store import ObjectStore
+from synthmill.runtime.store import open_store
 from synthmill.sampling.admission import Admission
 from synthmill.sampling.attempts import default_workers, plan_attempts
 from synthmill.sampling.catalog import Catalog
@@ -19,6 +19,7 @@ from synthmill.sampling.oip import servicer as oip
 from synthmill.sampling.oip.region_folder import RegionFolder
 from synthmill.sampling.oip.shared_memory import Regions
 from synthmill.sampling.oip.sharing import SHARED as OIP_SHARED
+from synthmill.sampling.reporting import reporter
 from synthmill.sampling.sampler import Sampler
 from synthmill.sampling.scheduler import Scheduler
 from synthmill.sampling.servicer import SERVICE, SamplingServicer, add_sampling_servicer
@@ -41,10 +42,10 @@ def build(config: SamplingConfig, drain: Drain, siblings: Siblings | None = None
         siblings: the processes that serve beside this one; None if there are none.
     """
     keep_freed_memory()
-    channel = connect(config.catalog_address)
+    channel = connect(config.catalog_address, config.credentials)
     catalog = Catalog(channel, config.fresh_s)
     attempts = plan_attempts(config.wanted_providers, threads=config.threads, gpu=config.gpu_settings)
-    open_engine = engine_opener(ObjectStore(config.store_url), attempts)
+    open_engine = engine_opener(open_store(config), attempts)
     models = ModelRegistry(catalog, open_engine, config.max_models, config.model_memory_mb * _MIB)
     workers = config.workers or default_workers(config.wanted_providers)
     scheduler = Scheduler(workers, config.batch_delay_ms / 1000, together=config.batch_requests)
@@ -58,8 +59,17 @@ def build(config: SamplingConfig, drain: Drain, siblings: Siblings | None = None
         mounts=[
             Mount(SERVICE, add_sampling_servicer, servicer, quiet=True, shared=SHARED),
             # Clients bring their own messages for this one; reflection would offer ours under another name.
-            Mount(oip.SERVICE_NAME, oip.add_to_server, inference, reflected=False, quiet=True, shared=OIP_SHARED),
+            Mount(
+                oip.SERVICE_NAME,
+                oip.add_to_server,
+                inference,
+                reflected=False,
+                quiet=True,
+                shared=OIP_SHARED,
+                described_as=oip.DESCRIBED_AS,
+            ),
         ],
         start=[functools.partial(load_as_siblings_have, siblings, models)] if siblings else [],
         stop=[channel.close, scheduler.stop],
+        reports=[reporter(models, admission)],
     )

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 import grpc.aio
 
+from synthmill.runtime.deadlines import begin_shared
 from synthmill.runtime.errors import DeadlineExceeded, Unavailable
 from synthmill.v1 import catalog_service_pb2, catalog_service_pb2_grpc, dataset_pb2, model_pb2
 
@@ -144,7 +145,7 @@ class _Memory(Generic[T]):
             if not task.cancelled():
                 task.exception()
 
-        task = asyncio.create_task(remember())
+        task = begin_shared(remember())
         self._asking[name] = task, time.monotonic()
         task.add_done_callback(forget)
         return self._asking[name]

@@ -6,7 +6,7 @@ import dataclasses
 import os
 from typing import ClassVar, Self
 
-from synthmill.runtime.config import MIB, ProcessesConfig, setting
+from synthmill.runtime.config import MIB, ONLY, ProcessesConfig, setting
 from synthmill.runtime.errors import InvalidField
 from synthmill.sampling.hardware import KNOWN, PRECISIONS, PREFERENCE, TENSORRT, GpuSettings
 
@@ -41,6 +41,8 @@ class SamplingConfig(ProcessesConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.migrate == ONLY:
+            raise InvalidField("migrate", ONLY, "nothing: the service has no database")
         for name, low, high in (
             ("threads", 0, 1024),
             ("workers", 0, 1024),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 
 from synthmill.runtime.errors import InvalidField
+from synthmill.runtime.filters import DEFAULT_ATTEMPTS, MAX_ATTEMPTS, Filter
 from synthmill.runtime.names import DATASETS, MODELS, parse_name
 from synthmill.runtime.squares import INDEX_LIMIT
 from synthmill.sampling.frames import encode_chunk
@@ -78,6 +79,23 @@ def to_truncation(value: float) -> float:
     return value
 
 
+def to_filter(asked: pb.SampleFilter) -> Filter:
+    """Validates a filter.
+
+    Raises:
+        InvalidField: a bound or the number of candidates is not allowed.
+    """
+    confidence = asked.min_confidence if asked.HasField("min_confidence") else None
+    score = asked.min_score if asked.HasField("min_score") else None
+    if confidence is not None and not 0 <= confidence <= 1:
+        raise InvalidField("filter.min_confidence", confidence, "0 to 1")
+    if score is not None and not math.isfinite(score):
+        raise InvalidField("filter.min_score", score, "a finite number")
+    if not 0 <= asked.attempts <= MAX_ATTEMPTS:
+        raise InvalidField("filter.attempts", asked.attempts, f"0 to {MAX_ATTEMPTS}; 0 means {DEFAULT_ATTEMPTS}")
+    return Filter(confidence, score, asked.attempts or DEFAULT_ATTEMPTS)
+
+
 def to_plan(plan: label_plan_pb2.LabelPlan) -> PlanSpec | None:
     """Validates a label plan; None if it says nothing.
 
@@ -124,12 +142,14 @@ def to_loaded_model(loaded: LoadedModel) -> pb.LoadedModel:
         provider=provider.name,
         provider_reason=provider.reason,
         active_calls=loaded.active_calls,
+        memory_bytes=loaded.memory_bytes,
     )
 
 
 def _to_common(
     request: pb.SampleRequest | pb.StreamSamplesRequest,
-) -> tuple[str, int, PlanSpec | None, float | None]:
+) -> tuple[str, int, PlanSpec | None, float | None, Filter | None]:
     parse_name(MODELS, "model", request.model)
     truncation = to_truncation(request.truncation) if request.HasField("truncation") else None
-    return request.model, request.seed, to_plan(request.label_plan), truncation
+    by = to_filter(request.filter) if request.HasField("filter") else None
+    return request.model, request.seed, to_plan(request.label_plan), truncation, by

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from synthmill.runtime.errors import Cancelled
+from synthmill.runtime.filters import Filter
 from synthmill.sampling import metrics
 from synthmill.sampling.batches import (
     BatchPlanner,
@@ -19,6 +20,7 @@ from synthmill.sampling.batches import (
     reference_bucket,
     usable_buckets,
 )
+from synthmill.sampling.candidates import CandidateCounts
 from synthmill.sampling.providers import TRAITS, ProviderChoice
 from synthmill.sampling.runners import Runner
 from synthmill.sampling.signature import INDEX, LABEL, SEED, TRUNCATION, Signature
@@ -38,12 +40,14 @@ class Draw:
         index: int64 (N,), each in [0, 2^48), N at least 1.
         label: int64 (N,), each in [0, classes); None if the graph takes none.
         truncation: scale of the latent vectors; None leaves it to the graph.
+        filter: which of several candidates each sample is; None for the first, whatever it is like.
     """
 
     seed: int
     index: np.ndarray
     label: np.ndarray | None = None
     truncation: float | None = None
+    filter: Filter | None = None
 
 
 class Drawn:
@@ -60,6 +64,24 @@ class Drawn:
     def __init__(self, slots: Sequence[Slot], count: int) -> None:
         self.slots = slots
         self._count = count
+        self._added: dict[str, np.ndarray] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns."""
+        return [*self.slots[0].outputs, *self._added]
+
+    def add(self, column: str, values: np.ndarray) -> None:
+        """Adds a column that lies in memory of its own, (N, ...)."""
+        self._added[column] = values
+
+    def put(self, column: str, places: np.ndarray, values: np.ndarray) -> None:
+        """Overwrites some samples of a column; places is int64, ascending, each in [0, N)."""
+        first = 0
+        for slot in self.slots:
+            begin, end = np.searchsorted(places, (first, first + slot.shape.size))
+            slot.outputs[column][places[begin:end] - first] = values[begin:end]
+            first += slot.shape.size
 
     def pieces(self, column: str, start: int = 0, stop: int | None = None) -> list[np.ndarray]:
         """Returns the samples [start, stop) of a column as views, one per batch that has some."""
@@ -68,7 +90,8 @@ class Drawn:
         for slot in self.slots:
             end = first + slot.shape.size
             if start < end and first < stop:
-                found.append(slot.outputs[column][max(start - first, 0) : min(stop, end) - first])
+                array = self._added[column][first:end] if column in self._added else slot.outputs[column]
+                found.append(array[max(start - first, 0) : min(stop, end) - first])
             first = end
         return found
 
@@ -94,10 +117,12 @@ class Engine:
         graph_bytes: size of the graph.
 
     Attributes:
+        model: as given.
         provider: as given.
         signature: as given.
         memory_bytes: estimate of the memory that it takes: the weights, packed once more for the kernels, and batches.
         planner: batch sizes in use: those whose samples agree to the bit, by what they cost.
+        candidates: what filtered samples take of late.
         inline: samples up to which the event loop computes urgent requests itself; 0 if it never does.
     """
 
@@ -109,6 +134,7 @@ class Engine:
         signature: Signature,
         graph_bytes: int,
     ) -> None:
+        self.model = model
         self.provider = provider
         self.signature = signature
         self._samples = metrics.SAMPLES.labels(model)
@@ -123,6 +149,7 @@ class Engine:
             self._slots.fill(Shape(size, shared), traits.in_flight)
         runner.seal()
         self.planner = BatchPlanner(seconds)
+        self.candidates = CandidateCounts()
         self.inline = self.planner.inline if traits.inline else 0
         self.memory_bytes = 2 * graph_bytes + _BATCHES_IN_MEMORY * self.planner.bulk * signature.sample_bytes
 

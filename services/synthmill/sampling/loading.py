@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from synthmill.runtime.errors import DataLoss
 from synthmill.runtime.store import Artifact, ObjectStore
 from synthmill.sampling.engine import Engine
 from synthmill.sampling.models import OpenEngine
+from synthmill.sampling.opinions import keep_opinions
 from synthmill.sampling.providers import Attempt, ProviderChoice, use_first
 from synthmill.sampling.runners import Runner
 from synthmill.sampling.signature import read_signature
@@ -23,9 +24,9 @@ _log = logging.getLogger(__name__)
 def engine_opener(store: ObjectStore, attempts: Sequence[Attempt]) -> OpenEngine:
     """Returns what loads versions from a store in the first way that works."""
 
-    def open_engine(model: model_pb2.Model) -> Engine:
+    def open_engine(model: model_pb2.Model, opinions: Collection[str] = ()) -> Engine:
         began = time.perf_counter()
-        graph = store.get_bytes(_find_sampler(model))
+        graph = keep_opinions(store.get_bytes(_find_sampler(model)), opinions)
 
         def use(runner: Runner, provider: ProviderChoice) -> Engine:
             signature = read_signature(runner.session, model.labels)
@@ -34,8 +35,9 @@ def engine_opener(store: ObjectStore, attempts: Sequence[Attempt]) -> OpenEngine
         engine = use_first(graph, attempts, use)
         planner, provider = engine.planner, engine.provider
         _log.info(
-            "%s: loaded in %.2f s on %s (%s); batches of %d, %.0f samples a second and worker",
+            "%s: loaded%s in %.2f s on %s (%s); batches of %d, %.0f samples a second and worker",
             model.name,
+            f" with {', '.join(opinions)}" if opinions else "",
             time.perf_counter() - began,
             provider.name,
             provider.reason,

@@ -9,6 +9,11 @@ from prometheus_client import Counter, Gauge, Histogram
 _SECONDS = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 
 SAMPLES = Counter("synthmill_sampling_samples", "Samples computed.", ["model"])
+FILTERED = Counter(
+    "synthmill_sampling_filtered",
+    "Samples under a filter, by which of their candidates passed: first, later or none.",
+    ["model", "passed"],
+)
 QUEUE_SECONDS = Histogram(
     "synthmill_sampling_queue_seconds", "Time from request to first batch, by priority.", ["priority"], buckets=_SECONDS
 )

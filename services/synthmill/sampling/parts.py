@@ -48,7 +48,7 @@ async def run_in_parts(scheduler: Scheduler, work: Work) -> Any:
     planner = work.engine.planner
     if work.urgent:
         return await scheduler.run(work)
-    sizes = part_sizes(work.count, planner.bulk, planner.seconds_per_sample, scheduler.workers)
+    sizes = part_sizes(work.count, planner.bulk, work.seconds / work.count, scheduler.workers)
     if len(sizes) == 1:
         return await scheduler.run(work)
     parts = [scheduler.submit(part) for part in _Whole(work, sizes).parts()]
@@ -96,7 +96,7 @@ class _Whole:
         return dataclasses.replace(whole, index=whole.index[start:stop], label=label)
 
     def _pack(self, number: int, drawn: Drawn, start: int, stop: int) -> Any:
-        kept = _keep(drawn, list(self._work.engine.signature.outputs), start, stop)
+        kept = _keep(drawn, start, stop)
         with self._lock:
             self._kept[number] = kept
             if len(self._kept) < len(self._sizes):
@@ -114,7 +114,8 @@ class _Kept:
     seconds: float
 
 
-def _keep(drawn: Drawn, columns: Sequence[str], start: int, stop: int) -> list[_Kept]:
+def _keep(drawn: Drawn, start: int, stop: int) -> list[_Kept]:
+    columns = drawn.names
     pieces = zip(*(drawn.pieces(column, start, stop) for column in columns), strict=True)
     return [
         _Kept(Shape(batch.size), dict(zip(columns, map(np.copy, arrays), strict=True)), batch.seconds)

@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from synthmill.runtime.filters import Filter
 from synthmill.sampling.plans import Default, PlanSpec
 
 
@@ -18,12 +19,14 @@ class Query:
         seed: in [0, 2^64).
         plan: which label each index gets; None if nothing was said.
         truncation: scale of the latent vector; None leaves it to the graph.
+        filter: which of several candidates each sample is; without bounds it is the graph's own. None for no filter.
     """
 
     model: str
     seed: int = 0
     plan: PlanSpec | None = None
     truncation: float | None = None
+    filter: Filter | None = None
 
     @property
     def plan_or_default(self) -> PlanSpec:

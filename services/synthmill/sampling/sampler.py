@@ -14,11 +14,14 @@ import numpy as np
 
 from synthmill.runtime.drain import Drain
 from synthmill.runtime.errors import InvalidField, ResourceExhausted, Unavailable
+from synthmill.runtime.filters import Filter
+from synthmill.runtime.security.principals import take_rows
 from synthmill.sampling import metrics
 from synthmill.sampling.admission import Admission, Cost
 from synthmill.sampling.batches import Columns
 from synthmill.sampling.catalog import Catalog
-from synthmill.sampling.engine import Draw, Drawn
+from synthmill.sampling.engine import Draw, Drawn, Engine
+from synthmill.sampling.filtering import bound_filter, opinions_for
 from synthmill.sampling.labels import LabelPlan
 from synthmill.sampling.models import LoadedModel, ModelRegistry
 from synthmill.sampling.parts import run_in_parts
@@ -28,9 +31,13 @@ from synthmill.sampling.signature import LABEL
 from synthmill.sampling.streaming import compute_ahead
 from synthmill.sampling.timing import Spent
 from synthmill.sampling.work import Work
+from synthmill.v1 import model_pb2
 
 MAX_ANSWER_BYTES = 3 << 20
 
+_LABEL_BYTES = np.dtype(np.int64).itemsize
+# Of the columns "attempt" and "passed".
+_FILTERED_BYTES = np.dtype(np.int32).itemsize + np.dtype(np.bool_).itemsize
 _CHUNK_BYTES = 1 << 20
 # A chunk of a slow model is smaller than that, so that a client sees something soon.
 _CHUNK_S = 0.1
@@ -45,8 +52,8 @@ class Chunk:
     Attributes:
         first_index: index of the first one.
         count: number of samples.
-        pieces: the columns by name, with "label" if the model has labels, each in pieces that follow one another; they
-            are overwritten once the chunk is packed.
+        pieces: the columns by name, those that a filter adds among them, with "label" if the model has labels, each in
+            pieces that follow one another; they are overwritten once the chunk is packed.
         model: version that made them.
         digest: digest of that version.
         spent: tells where the time went.
@@ -73,21 +80,25 @@ Pack = Callable[[Chunk], T]
 class Drawing:
     """A query bound to a loaded model: what is left is to say which indices."""
 
-    loaded: LoadedModel
+    model: model_pb2.Model
+    engine: Engine
     seed: int
     plan: LabelPlan | None
     truncation: float | None
+    filter: Filter | None
     tenant: str
 
     @property
     def sample_bytes(self) -> int:
-        """Size of a sample with its label."""
-        return self.loaded.engine.signature.sample_bytes + (np.dtype(np.int64).itemsize if self.plan else 0)
+        """Size of a sample with its label, and with what a filter says of it."""
+        added = (_LABEL_BYTES if self.plan else 0) + (_FILTERED_BYTES if self.filter else 0)
+        return self.engine.signature.sample_bytes + added
 
     @property
     def seconds_per_sample(self) -> float:
         """What a sample costs a worker."""
-        return self.loaded.engine.planner.seconds_per_sample
+        candidates = self.engine.candidates.expected(self.filter) if self.filter else 1
+        return self.engine.planner.seconds_per_sample * candidates
 
     def check_range(self, end: int) -> None:
         """Makes sure that every index below `end` has a label.
@@ -100,7 +111,7 @@ class Drawing:
 
     def chunk_size(self, chunk_bytes: int) -> int:
         """Returns how many samples make a chunk: whole batches of about so many bytes; zero leaves it to us."""
-        bulk = self.loaded.engine.planner.bulk
+        bulk = self.engine.planner.bulk
         samples = (chunk_bytes or _CHUNK_BYTES) // self.sample_bytes
         if not chunk_bytes:
             samples = min(samples, int(_CHUNK_S / self.seconds_per_sample))
@@ -108,7 +119,7 @@ class Drawing:
 
     def work(self, index: Callable[[], np.ndarray], first_index: int, count: int, pack: Pack[T]) -> Work:
         """Returns what a worker has to do for some indices."""
-        loaded, label = self.loaded, None
+        model, label = self.model, None
         created = begun = time.perf_counter()
 
         def draw() -> Draw:
@@ -116,17 +127,17 @@ class Drawing:
             begun = time.perf_counter()
             drawn_index = index()
             label = self.plan.labels(self.seed, drawn_index) if self.plan else None
-            return Draw(self.seed, drawn_index, label, self.truncation)
+            return Draw(self.seed, drawn_index, label, self.truncation, self.filter)
 
         def pack_drawn(drawn: Drawn, start: int, stop: int) -> T:
-            pieces = {name: drawn.pieces(name, start, stop) for name in loaded.engine.signature.outputs}
+            pieces = {name: drawn.pieces(name, start, stop) for name in drawn.names}
             if label is not None:
                 pieces[LABEL] = [label]
             # Only who tells of times pays for finding them out.
             spent = functools.partial(_spent, begun - created, drawn, start, stop)
-            return pack(Chunk(first_index, count, pieces, loaded.model.name, loaded.model.digest, spent))
+            return pack(Chunk(first_index, count, pieces, model.name, model.digest, spent))
 
-        return Work(loaded.engine, draw, pack_drawn, count, self.tenant, self.truncation is not None)
+        return Work(self.engine, draw, pack_drawn, count, self.tenant, self.truncation is not None, self.filter)
 
 
 class Sampler:
@@ -167,6 +178,7 @@ class Sampler:
 
         Raises:
             InvalidField: the query does not fit the model.
+            FailedPrecondition: the model has no opinions to filter by.
             OutOfRange: the label plan ends before.
             ResourceExhausted: the samples do not fit one answer.
             Overloaded: too much is asked for at the moment.
@@ -179,6 +191,7 @@ class Sampler:
             drawing.check_range(query.end)
             cost = Cost(query.count * drawing.seconds_per_sample, query.count, size_bytes)
             with self._admission.admit(cost):
+                take_rows(query.count)
                 return await run_in_parts(self._scheduler, drawing.work(query.index, query.first, query.count, pack))
 
     async def stream(self, query: StreamQuery, pack: Pack[T], tenant: str = "") -> AsyncIterator[T]:
@@ -191,6 +204,7 @@ class Sampler:
 
         Raises:
             InvalidField: the query does not fit the model.
+            FailedPrecondition: the model has no opinions to filter by.
             OutOfRange: the label plan ends before.
             Overloaded: there is no memory for another stream.
             Unavailable: the service drains; `next_index` is the first one not sent.
@@ -215,6 +229,7 @@ class Sampler:
                     async with contextlib.aclosing(compute_ahead(parts, submit, self._ahead)) as chunks:
                         async for chunk in chunks:
                             self._end_if_draining(query.start + sent)
+                            take_rows(min(size, query.count - sent))
                             began = time.perf_counter()
                             yield chunk
                             metrics.SEND_SECONDS.observe(time.perf_counter() - began)
@@ -249,7 +264,10 @@ class Sampler:
         if query.plan is not None and not labels:
             raise InvalidField("label_plan", type(query.plan).__name__, f"unset: {loaded.model.name} has no labels")
         plan = await query.plan_or_default.resolve(labels, self._catalog.class_counts) if labels else None
-        return Drawing(loaded, query.seed, plan, query.truncation, tenant)
+        by = query.filter and bound_filter(query.filter, engine.signature, loaded.model.name)
+        if by is not None:
+            engine = await self._models.judging(loaded, opinions_for(by, engine.signature))
+        return Drawing(loaded.model, engine, query.seed, plan, query.truncation, by, tenant)
 
     def _end_if_draining(self, next_index: int) -> None:
         if self._drain.draining:

@@ -62,7 +62,7 @@ class Scheduler:
         The future raises what `Work.draw`, `Engine.compute` and `Work.pack` raise.
         """
         work.future = asyncio.get_running_loop().create_future()
-        if work.urgent and work.count <= work.engine.inline:
+        if work.urgent and work.rows <= work.engine.inline:
             self._inline.push(work)
             return work
         with self._changed:

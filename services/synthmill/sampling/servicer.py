@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import grpc
 from google.protobuf import empty_pb2
 
-from synthmill.runtime.encoded import EncodedAnswers
+from synthmill.runtime.encoded import EncodedMethods
+from synthmill.runtime.security.principals import current_tenant
 from synthmill.sampling import convert
 from synthmill.sampling.models import ModelRegistry
 from synthmill.sampling.sampler import Sampler
@@ -60,9 +61,9 @@ class SamplingServicer(sampling_service_pb2_grpc.SamplingServiceServicer):
 
 def add_sampling_servicer(servicer: SamplingServicer, server: grpc.aio.Server) -> None:
     """Adds the servicer to a server, as the generated function does, but for messages that are bytes already."""
-    sampling_service_pb2_grpc.add_SamplingServiceServicer_to_server(servicer, EncodedAnswers(server, _ENCODED))
+    sampling_service_pb2_grpc.add_SamplingServiceServicer_to_server(servicer, EncodedMethods(server, _ENCODED))
 
 
 def tenant_of(request: pb.SampleRequest | pb.StreamSamplesRequest, context: Context) -> str:
-    """Returns who asks: a name that the request gives, else the connection."""
-    return request.tenant or context.peer()
+    """Returns who asks: the tenant of its token, else a name that the request gives, else the connection."""
+    return current_tenant() or request.tenant or context.peer()

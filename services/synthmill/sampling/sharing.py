@@ -11,6 +11,7 @@ from google.protobuf import empty_pb2
 
 from synthmill.runtime.errors import SynthmillError
 from synthmill.runtime.processes.siblings import Shared, Siblings
+from synthmill.runtime.reporting.combining import models_together
 from synthmill.sampling.models import ModelRegistry
 from synthmill.v1 import sampling_service_pb2 as pb
 
@@ -22,20 +23,8 @@ _log = logging.getLogger(__name__)
 
 
 def list_together(answers: Iterable[pb.ListLoadedModelsResponse]) -> pb.ListLoadedModelsResponse:
-    """Returns each version once, with the calls of all processes that use it.
-
-    Should processes run it on different providers, it is there once for each: their samples may differ in bits.
-    """
-    together = pb.ListLoadedModelsResponse()
-    known: dict[tuple[str, str], pb.LoadedModel] = {}
-    for loaded in (loaded for answer in answers for loaded in answer.models):
-        key = loaded.model.name, loaded.provider
-        if key in known:
-            known[key].active_calls += loaded.active_calls
-        else:
-            known[key] = together.models.add()
-            known[key].CopyFrom(loaded)
-    return together
+    """Returns each version once, as `models_together` has it."""
+    return pb.ListLoadedModelsResponse(models=models_together(loaded for answer in answers for loaded in answer.models))
 
 
 def load_together(answers: Sequence[pb.LoadedModel]) -> pb.LoadedModel:

@@ -13,10 +13,13 @@ import numpy as np
 import onnxruntime
 
 from synthmill.runtime.errors import BadGraph
+from synthmill.runtime.filters import Filter
+from synthmill.sampling.opinions import OPINIONS_KEY
 
 SEED, INDEX, LABEL, TRUNCATION = "seed", "index", "label", "truncation"
 LABELS_KEY = "synthmill.labels"
 SMALLEST_BATCH_KEY = "synthmill.smallest_batch"
+FILTER_KEY = "synthmill.filter"
 
 _INPUTS = {SEED: ("tensor(uint64)", 1), INDEX: ("tensor(int64)", 1), LABEL: ("tensor(int64)", 1)}
 _DTYPES = {
@@ -67,17 +70,26 @@ class Signature:
         classes: number of classes; zero if it takes no label.
         truncatable: whether it takes a scale of the latent vector.
         smallest_batch: batch size below which its operators may round in another way.
+        opinions: names of the opinions that the graph has, be they among the columns or left out.
+        filter: the graph's own filter.
     """
 
     columns: tuple[Column, ...]
     classes: int
     truncatable: bool
     smallest_batch: int
+    opinions: tuple[str, ...] = ()
+    filter: Filter = dataclasses.field(default_factory=Filter)
 
     @functools.cached_property
     def outputs(self) -> tuple[str, ...]:
         """Names of the columns."""
         return tuple(column.name for column in self.columns)
+
+    @functools.cached_property
+    def made_opinions(self) -> tuple[str, ...]:
+        """Names of the opinions that are among the columns."""
+        return tuple(name for name in self.opinions if name in self.outputs)
 
     @functools.cached_property
     def sample_bytes(self) -> int:
@@ -115,7 +127,17 @@ def read_signature(session: onnxruntime.InferenceSession, labels: Sequence[str])
         classes=len(labels),
         truncatable=any(value.name == TRUNCATION for value in session.get_overridable_initializers()),
         smallest_batch=smallest,
+        opinions=tuple(_read(properties, OPINIONS_KEY)) if OPINIONS_KEY in properties else (),
+        filter=_read_filter(properties),
     )
+
+
+def _read_filter(properties: Mapping[str, str]) -> Filter:
+    bounds = _read(properties, FILTER_KEY) if FILTER_KEY in properties else {}
+    try:
+        return Filter(**bounds)
+    except TypeError:
+        raise BadGraph(f"{FILTER_KEY} is {bounds!r}, allowed: bounds by name", field=FILTER_KEY) from None
 
 
 def _read(properties: Mapping[str, str], key: str) -> Any:

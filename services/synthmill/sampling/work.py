@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import itertools
 import time
 from collections.abc import Callable, Hashable
 from typing import Any
 
+from synthmill.runtime.filters import Filter
 from synthmill.sampling import metrics
 from synthmill.sampling.engine import Draw, Drawn, Engine
 from synthmill.sampling.fairness import FairQueue
+from synthmill.sampling.filtering import compute_filtered
 
 Answer = tuple[Any, Exception | None]
 """What a request gets: a value, or an error."""
@@ -28,6 +31,7 @@ class Work:
         count: number of samples.
         tenant: who asks.
         truncated: whether the draw has a truncation.
+        filter: that of the draw.
         bulk: whether it waits its turn behind urgent work, however small it is.
     """
 
@@ -37,6 +41,7 @@ class Work:
     count: int
     tenant: str = ""
     truncated: bool = False
+    filter: Filter | None = None
     bulk: bool = False
     created: float = dataclasses.field(default_factory=time.perf_counter)
     abandoned: bool = False
@@ -48,19 +53,29 @@ class Work:
         self.future.cancel()
 
     @property
+    def rows(self) -> int:
+        """Most samples that it computes: a filter may ask for several candidates of each."""
+        return self.count * (self.filter.attempts if self.filter else 1)
+
+    @property
+    def expected_rows(self) -> float:
+        """Samples that it is expected to compute."""
+        return self.count * (self.engine.candidates.expected(self.filter) if self.filter else 1)
+
+    @property
     def seconds(self) -> float:
         """Estimate of what it costs."""
-        return self.count * self.engine.planner.seconds_per_sample
+        return self.expected_rows * self.engine.planner.seconds_per_sample
 
     @property
     def urgent(self) -> bool:
         """Whether it is small enough to go first."""
-        return not self.bulk and self.count <= self.engine.planner.urgent
+        return not self.bulk and self.rows <= self.engine.planner.urgent
 
     @property
     def kin(self) -> Hashable:
         """What must be equal for works to be computed together."""
-        return self.engine, self.truncated
+        return self.engine, self.truncated, self.filter is not None
 
 
 class Kin:
@@ -78,7 +93,7 @@ class Kin:
 
     def __init__(self, room: int) -> None:
         self.room = room
-        self.queue: FairQueue[Work] = FairQueue(lambda work: work.tenant, lambda work: work.count)
+        self.queue: FairQueue[Work] = FairQueue(lambda work: work.tenant, lambda work: work.expected_rows)
         self.rows = 0
         self.since = 0.0
 
@@ -87,7 +102,7 @@ class Kin:
         if not self.queue:
             self.since = work.created
         self.queue.push(work)
-        self.rows += work.count
+        self.rows += work.rows
 
     def gather(self) -> list[Work]:
         """Takes work up to what a group has room for; none if nobody waits for any of it."""
@@ -95,12 +110,12 @@ class Kin:
         taken = 0
 
         def fits(work: Work) -> bool:
-            return not taken or taken + work.count <= self.room
+            return not taken or taken + work.rows <= self.room
 
         while (work := self.queue.pop(fits)) is not None:
-            self.rows -= work.count
+            self.rows -= work.rows
             if not is_abandoned(work):
-                taken += work.count
+                taken += work.rows
                 group.append(work)
         return group
 
@@ -117,8 +132,9 @@ def _compute_together(group: list[Work], draws: list[Draw], between: Callable[[]
     if not group:
         return []
     engine = group[0].engine
+    compute = functools.partial(compute_filtered, engine) if group[0].filter else engine.compute
     try:
-        drawn = engine.compute(draws, between, lambda: all(work.abandoned for work in group))
+        drawn = compute(draws, between, lambda: all(work.abandoned for work in group))
     except Exception as error:
         return [(None, error)] * len(group)
     starts = itertools.accumulate((work.count for work in group[:-1]), initial=0)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from pathlib import Path
 
 from synthmill.learning.compress.run import compress
 from synthmill.learning.compress.task import CompressionTask, RealRecords
 from synthmill.runtime.jobs.context import JobContext
 from synthmill.runtime.jobs.publication import Catalog
-from synthmill.runtime.store import Artifact
 from synthmill.training.compression import WEIGHTS, CompressionSpec
-from synthmill.training.publication import SAMPLER, machine_of, make_publication, publish_model, report_to
+from synthmill.training.publication import (
+    CARD,
+    SAMPLER,
+    find_artifacts,
+    machine_of,
+    make_publication,
+    publish_model,
+    report_to,
+)
 from synthmill.training.request import array_names, count_records
 from synthmill.v1 import catalog_service_pb2 as pb
 from synthmill.v1 import model_pb2
-
-_CARD = "card.json"
 
 
 def run(context: JobContext) -> str:
@@ -34,7 +37,7 @@ def _compress(context: JobContext, catalog: Catalog) -> pb.PublishModelRequest:
         real = RealRecords(
             dataset=dataset.name,
             split=spec.split,
-            columns=_find(context, dataset.artifacts, array_names(dataset, spec.split)),
+            columns=find_artifacts(context, dataset.artifacts, array_names(dataset, spec.split)),
             train_count=count_records(dataset, "train"),
         )
     task = _make_task(context, spec, model, real)
@@ -56,13 +59,13 @@ def _make_task(
     context: JobContext, spec: CompressionSpec, model: model_pb2.Model, real: RealRecords | None
 ) -> CompressionTask:
     names = {artifact.name for artifact in model.artifacts}
-    wanted = {name: name for name in (SAMPLER, _CARD, WEIGHTS) if name in names}
-    files = _find(context, model.artifacts, wanted)
+    wanted = {name: name for name in (SAMPLER, CARD, WEIGHTS) if name in names}
+    files = find_artifacts(context, model.artifacts, wanted)
     return CompressionTask(
         version=model.name,
         digest=model.digest,
         graph=files[SAMPLER],
-        card=json.loads(files[_CARD].read_bytes()),
+        card=json.loads(files[CARD].read_bytes()),
         weights=files.get(WEIGHTS),
         methods=tuple(spec.methods),
         parameters=spec.parameters,
@@ -71,9 +74,3 @@ def _make_task(
         seed=int(spec.seed),
         job=context.name,
     )
-
-
-def _find(context: JobContext, artifacts: object, names: Mapping[str, str]) -> dict[str, Path]:
-    """Returns the local path of each artifact that is named."""
-    by_name = {artifact.name: Artifact.from_proto(artifact) for artifact in artifacts}
-    return {key: context.store.local_path(by_name[name]) for key, name in names.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from synthmill.learning.compress.task import PRUNE, check_methods, resolve
 from synthmill.runtime.errors import FailedPrecondition, InvalidField
@@ -80,19 +80,25 @@ def check_fits(model: model_pb2.Model, dataset: dataset_pb2.Dataset) -> None:
     Raises:
         FailedPrecondition: it cannot.
     """
+    require_fitting(model, dataset)
+    if not judged_split(dataset):
+        _refuse(dataset, f"{dataset.name} has no records to test on, neither in {' nor in '.join(_JUDGED_SPLITS)}")
+
+
+def require_fitting(model: model_pb2.Model, dataset: dataset_pb2.Dataset) -> None:
+    """Makes sure that samples of a model and records of a dataset are of the same kind and classes.
+
+    Raises:
+        FailedPrecondition: they are not, or there is nothing to learn from.
+    """
     if not model.labels:
-        problem = f"{model.name} has no classes, so that no probe can learn from its samples"
-    elif model.kind != dataset.kind:
-        problem = f"{model.name} makes samples of the kind {model.kind}, {dataset.name} holds {dataset.kind}"
-    elif list(model.labels) != list(dataset.labels):
-        problem = f"{model.name} and {dataset.name} do not have the same classes in the same order"
-    elif not count_records(dataset, SPLIT):
-        problem = f"{dataset.name} has no records in the split {SPLIT!r}"
-    elif not judged_split(dataset):
-        problem = f"{dataset.name} has no records to test on, neither in {' nor in '.join(_JUDGED_SPLITS)}"
-    else:
-        return
-    raise FailedPrecondition(f"{problem}: utility cannot be measured on it", field="dataset", value=dataset.name)
+        _refuse(dataset, f"{model.name} has no classes, so that no probe can learn from its samples")
+    if model.kind != dataset.kind:
+        _refuse(dataset, f"{model.name} makes samples of the kind {model.kind}, {dataset.name} holds {dataset.kind}")
+    if list(model.labels) != list(dataset.labels):
+        _refuse(dataset, f"{model.name} and {dataset.name} do not have the same classes in the same order")
+    if not count_records(dataset, SPLIT):
+        _refuse(dataset, f"{dataset.name} has no records in the split {SPLIT!r}")
 
 
 def judged_split(dataset: dataset_pb2.Dataset) -> str:
@@ -102,3 +108,7 @@ def judged_split(dataset: dataset_pb2.Dataset) -> str:
         if count_records(dataset, split) and artifacts.issuperset(array_names(dataset, split).values()):
             return split
     return ""
+
+
+def _refuse(dataset: dataset_pb2.Dataset, problem: str) -> NoReturn:
+    raise FailedPrecondition(f"{problem}: utility cannot be measured on it", field="dataset", value=dataset.name)

@@ -9,6 +9,7 @@ from google.protobuf import json_format, struct_pb2
 from synthmill.kinds.base import Kind
 from synthmill.kinds.parameters import Description, describe
 from synthmill.runtime.errors import InvalidField
+from synthmill.runtime.executors.names import LOCAL
 from synthmill.runtime.structs import from_struct
 from synthmill.training.request import Asked, Target
 from synthmill.v1 import training_service_pb2 as pb
@@ -28,11 +29,15 @@ def to_identity(request: pb.CreateTrainingJobRequest) -> dict[str, Any]:
         "budget_s": to_seconds(request),
         "target": [request.target.figure, request.target.least] if request.HasField("target") else None,
         "processes": request.processes,
+        "executor": request.executor,
     }
 
 
-def to_asked(request: pb.CreateTrainingJobRequest) -> Asked:
+def to_asked(request: pb.CreateTrainingJobRequest, executor: str = LOCAL) -> Asked:
     """Returns what a request asks for.
+
+    Args:
+        executor: where it does not say.
 
     Raises:
         InvalidField: a time, a target or a number is out of range.
@@ -46,6 +51,7 @@ def to_asked(request: pb.CreateTrainingJobRequest) -> Asked:
         budget_s=to_seconds(request),
         target=target,
         processes=request.processes or 1,
+        executor=request.executor or executor,
     )
 
 
@@ -67,6 +73,16 @@ def to_compression_identity(request: pb.CreateCompressionJobRequest) -> dict[str
         "parameters": from_struct(request.parameters),
         "max_loss": request.max_loss if request.HasField("max_loss") else None,
         "dataset": request.dataset,
+        "seed": str(request.seed),
+    }
+
+
+def to_filtering_identity(request: pb.CreateFilteringJobRequest) -> dict[str, Any]:
+    """Returns what makes two requests the same: the request as it was sent, but for its request_id."""
+    return {
+        "model": request.model,
+        "dataset": request.dataset,
+        "parameters": from_struct(request.parameters),
         "seed": str(request.seed),
     }
 

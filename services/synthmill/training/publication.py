@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from synthmill.kinds.base import PICTURE_MEDIA_TYPE
@@ -13,10 +13,10 @@ from synthmill.runtime.jobs.publication import Catalog, publication_id, publish_
 from synthmill.runtime.store import Artifact
 from synthmill.runtime.structs import to_struct
 from synthmill.training.config import TrainingConfig
+from synthmill.v1 import artifact_pb2, model_pb2
 from synthmill.v1 import catalog_service_pb2 as pb
-from synthmill.v1 import model_pb2
 
-SAMPLER = "sampler.onnx"
+SAMPLER, CARD = "sampler.onnx", "card.json"
 
 _MEDIA_TYPES = {
     ".onnx": "application/octet-stream",
@@ -57,6 +57,18 @@ def make_publication(
     version.job = context.name
     version.metrics.CopyFrom(to_struct(dict(metrics)))
     return pb.PublishModelRequest(model=model, version=version, request_id=publication_id(context))
+
+
+def find_artifacts(
+    context: JobContext, artifacts: Iterable[artifact_pb2.Artifact], names: Mapping[str, str]
+) -> dict[str, Path]:
+    """Returns the local path of each artifact that is named, by the key that its name has.
+
+    Raises:
+        DataLoss: one is missing from the store, or damaged.
+    """
+    by_name = {artifact.name: Artifact.from_proto(artifact) for artifact in artifacts}
+    return {key: context.store.local_path(by_name[name]) for key, name in names.items()}
 
 
 def report_to(context: JobContext) -> ProgressCallback:

@@ -14,6 +14,7 @@ from synthmill.learning.configuration import require_divisible, resolve
 from synthmill.learning.course import FIDELITY, TSTR
 from synthmill.learning.task import LABEL
 from synthmill.runtime.errors import FailedPrecondition, InvalidField
+from synthmill.runtime.executors.names import LOCAL, check_executor
 from synthmill.runtime.names import check_id
 from synthmill.runtime.structs import from_struct
 from synthmill.v1 import dataset_pb2
@@ -49,6 +50,7 @@ class Asked:
         budget_s: most training time; 0 sets no bound.
         target: utility that ends the run; None for none.
         processes: that share the work.
+        executor: what runs them.
     """
 
     family: str
@@ -58,6 +60,7 @@ class Asked:
     budget_s: float = 0.0
     target: Target | None = None
     processes: int = 1
+    executor: str = LOCAL
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +77,7 @@ class TrainingSpec:
         target: utility that ends the run; None for none.
         held_out: split that utility is measured on; empty means the records that are learned from.
         processes: that share the work.
+        executor: what runs them: "local" or "ray".
         why: why this family, if it was not asked for.
     """
 
@@ -86,6 +90,7 @@ class TrainingSpec:
     target: float | None = None
     held_out: str = ""
     processes: int = 1
+    executor: str = LOCAL
     why: str = ""
 
 
@@ -97,8 +102,8 @@ def make_spec(dataset: dataset_pb2.Dataset, asked: Asked) -> TrainingSpec:
         asked: what it is asked for.
 
     Raises:
-        InvalidField: the family, the model's id, a hyper-parameter or the target is not allowed.
-        FailedPrecondition: the dataset cannot be trained on.
+        InvalidField: the family, the model's id, a hyper-parameter, the target or the executor is not allowed.
+        FailedPrecondition: the dataset cannot be trained on, or what the executor needs is not installed.
     """
     schema, record_count = from_struct(dataset.schema), count_records(dataset, SPLIT)
     family, why = asked.family, ""
@@ -125,8 +130,9 @@ def make_spec(dataset: dataset_pb2.Dataset, asked: Asked) -> TrainingSpec:
         seed=str(asked.seed),
         budget_s=asked.budget_s,
         target=_check_target(asked.target, dataset),
-        held_out=_held_out(dataset),
+        held_out=held_out_split(dataset),
         processes=asked.processes,
+        executor=check_executor(asked.executor),
         why=why,
     )
 
@@ -148,8 +154,8 @@ def _count_by_class(dataset: dataset_pb2.Dataset) -> dict[str, int]:
     return dict(zip(dataset.labels, counts, strict=False))
 
 
-def _held_out(dataset: dataset_pb2.Dataset) -> str:
-    """Returns the split that utility is measured on in passing; never the test split, which must stay unseen."""
+def held_out_split(dataset: dataset_pb2.Dataset) -> str:
+    """Returns the split that choices are made by, empty if there is none; never the test split: it must stay unseen."""
     artifacts = {artifact.name for artifact in dataset.artifacts}
     usable = count_records(dataset, HELD_OUT) and artifacts.issuperset(array_names(dataset, HELD_OUT).values())
     return HELD_OUT if usable else ""

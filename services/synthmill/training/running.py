@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from synthmill.learning.processes import train_in_processes
-from synthmill.learning.task import TrainingTask
+from synthmill.learning.ray_processes import train_on_ray
+from synthmill.learning.task import TrainingResult, TrainingTask
+from synthmill.runtime.executors.names import LOCAL, RAY
 from synthmill.runtime.jobs.context import JobContext
 from synthmill.runtime.jobs.publication import Catalog
 from synthmill.runtime.store import Artifact
 from synthmill.runtime.structs import from_struct
+from synthmill.training.config import TrainingConfig
 from synthmill.training.publication import machine_of, make_publication, publish_model, report_to
 from synthmill.training.request import TrainingSpec, array_names
 from synthmill.v1 import catalog_service_pb2 as pb
 from synthmill.v1 import dataset_pb2, model_pb2
+
+# By the settings of the service, what trains in several processes.
+_EXECUTORS: dict[str, Callable[[TrainingConfig], Callable[..., TrainingResult]]] = {
+    LOCAL: lambda _config: train_in_processes,
+    RAY: lambda config: partial(train_on_ray, address=config.ray_address, patience_s=config.ray_patience_s),
+}
 
 
 def run(context: JobContext) -> str:
@@ -71,7 +81,7 @@ def _train(context: JobContext, catalog: Catalog) -> pb.PublishModelRequest:
     if spec.why and context.attempt == 1:
         context.message(spec.why)
     machine = machine_of(context.config)
-    result = train_in_processes(
+    result = _EXECUTORS[spec.executor](context.config)(
         task,
         folder,
         spec.processes,

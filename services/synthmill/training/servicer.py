@@ -13,7 +13,7 @@ from synthmill.runtime.errors import FailedPrecondition, NotFound
 from synthmill.runtime.jobs.engine import JobEngine
 from synthmill.runtime.names import DATASETS, MODELS, check_request_id, parse_name
 from synthmill.runtime.structs import from_struct, to_struct
-from synthmill.training import compression, convert
+from synthmill.training import compression, convert, filters
 from synthmill.training.request import TYPE, make_spec
 from synthmill.v1 import (
     catalog_service_pb2,
@@ -34,20 +34,20 @@ class TrainingServicer(training_service_pb2_grpc.TrainingServiceServicer):
     Args:
         catalog: channel to the catalog service.
         jobs: runs the jobs.
+        executor: where trainings run that do not say.
     """
 
-    def __init__(self, catalog: grpc.aio.Channel, jobs: JobEngine) -> None:
+    def __init__(self, catalog: grpc.aio.Channel, jobs: JobEngine, executor: str) -> None:
         self._catalog = catalog_service_pb2_grpc.CatalogServiceStub(catalog)
         self._jobs = jobs
+        self._executor = executor
 
     async def CreateTrainingJob(
         self, request: pb.CreateTrainingJobRequest, context: grpc.aio.ServicerContext
     ) -> job_pb2.Job:
         request_id = check_request_id(request.request_id)
-        parse_name(DATASETS, "dataset", request.dataset)
-        ask = catalog_service_pb2.GetDatasetRequest(name=request.dataset)
-        dataset = await self._catalog.GetDataset(ask, timeout=_CATALOG_DEADLINE_S)
-        spec = make_spec(dataset, convert.to_asked(request))
+        dataset = await self._dataset(request.dataset)
+        spec = make_spec(dataset, convert.to_asked(request, self._executor))
         parameters = dataclasses.asdict(spec)
         if request.validate_only:
             return job_pb2.Job(type=TYPE, parameters=to_struct(parameters))
@@ -58,9 +58,7 @@ class TrainingServicer(training_service_pb2_grpc.TrainingServiceServicer):
         self, request: pb.CreateCompressionJobRequest, context: grpc.aio.ServicerContext
     ) -> job_pb2.Job:
         request_id = check_request_id(request.request_id)
-        parse_name(MODELS, "model", request.model)
-        ask = catalog_service_pb2.GetModelRequest(name=request.model)
-        model = await self._catalog.GetModel(ask, timeout=_CATALOG_DEADLINE_S)
+        model = await self._model(request.model)
         dataset = await self._dataset_to_judge_on(request.dataset, model)
         max_loss = request.max_loss if request.HasField("max_loss") else DEFAULT_MAX_LOSS
         given = from_struct(request.parameters)
@@ -71,6 +69,19 @@ class TrainingServicer(training_service_pb2_grpc.TrainingServiceServicer):
         identity = convert.to_compression_identity(request)
         return await asyncio.to_thread(self._jobs.create, compression.TYPE, parameters, request_id, identity)
 
+    async def CreateFilteringJob(
+        self, request: pb.CreateFilteringJobRequest, context: grpc.aio.ServicerContext
+    ) -> job_pb2.Job:
+        request_id = check_request_id(request.request_id)
+        model = await self._model(request.model)
+        dataset = await self._dataset(filters.require_dataset(model, request.dataset))
+        spec = filters.make_spec(model, dataset, from_struct(request.parameters), request.seed)
+        parameters = dataclasses.asdict(spec)
+        if request.validate_only:
+            return job_pb2.Job(type=filters.TYPE, parameters=to_struct(parameters))
+        identity = convert.to_filtering_identity(request)
+        return await asyncio.to_thread(self._jobs.create, filters.TYPE, parameters, request_id, identity)
+
     async def ListFamilies(
         self, request: pb.ListFamiliesRequest, context: grpc.aio.ServicerContext
     ) -> pb.ListFamiliesResponse:
@@ -80,15 +91,22 @@ class TrainingServicer(training_service_pb2_grpc.TrainingServiceServicer):
         wanted = [kinds[request.kind]] if request.kind else [kinds[name] for name in sorted(kinds)]
         return pb.ListFamiliesResponse(families=[family for kind in wanted for family in convert.to_families(kind)])
 
+    async def _model(self, name: str) -> model_pb2.Model:
+        parse_name(MODELS, "model", name)
+        ask = catalog_service_pb2.GetModelRequest(name=name)
+        return await self._catalog.GetModel(ask, timeout=_CATALOG_DEADLINE_S)
+
+    async def _dataset(self, name: str) -> dataset_pb2.Dataset:
+        parse_name(DATASETS, "dataset", name)
+        ask = catalog_service_pb2.GetDatasetRequest(name=name)
+        return await self._catalog.GetDataset(ask, timeout=_CATALOG_DEADLINE_S)
+
     async def _dataset_to_judge_on(self, name: str, model: model_pb2.Model) -> dataset_pb2.Dataset | None:
         """Returns the dataset asked for, else the one that the model was trained on if it serves."""
-        if name:
-            parse_name(DATASETS, "dataset", name)
-        elif not model.dataset:
+        if not (name or model.dataset):
             return None
-        ask = catalog_service_pb2.GetDatasetRequest(name=name or model.dataset)
         try:
-            dataset = await self._catalog.GetDataset(ask, timeout=_CATALOG_DEADLINE_S)
+            dataset = await self._dataset(name or model.dataset)
             compression.check_fits(model, dataset)
         except (NotFound, FailedPrecondition):
             if name:

@@ -23,6 +23,7 @@ from synthmill.catalog.tables import DatasetVersion
 from synthmill.kinds.base import PICTURE_MEDIA_TYPE, Kind
 from synthmill.kinds.registry import get_kind
 from synthmill.runtime.jobs.context import JobContext
+from synthmill.runtime.memory import bounded_memory
 
 TYPE = "import-dataset"
 PREVIEW = "preview.png"
@@ -30,6 +31,12 @@ PREVIEW = "preview.png"
 
 def run(context: JobContext) -> None:
     """Imports the source named in the job's parameters and publishes one dataset version, or nothing."""
+    # A file of kilobytes can unpack to anything in the libraries that read it.
+    with bounded_memory(context.config.job_memory_mb):
+        _import(context)
+
+
+def _import(context: JobContext) -> None:
     spec = ImportSpec(**context.parameters["spec"])
     kind = get_kind(spec.kind)
     parameters = resolve_parameters(kind, spec.parameters)

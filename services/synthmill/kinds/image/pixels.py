@@ -134,16 +134,21 @@ def _open(payload: Path | bytes | RawPixels, white: float) -> Image.Image:
         raise _Refused(IssueReason.CORRUPT, "the file is empty")
     image = Image.open(io.BytesIO(data), formats=FORMATS)
     # The header alone tells the size; nothing has been decoded yet.
-    if image.width * image.height > MAX_PIXELS:
-        raise _Refused(IssueReason.TOO_LARGE, f"{image.width} x {image.height} pixels, allowed: {MAX_PIXELS:,} in all")
+    _check_size(image.width, image.height)
     # Phones put previews behind a JPEG (format MPO); those are not frames of an animation.
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         raise _Refused(IssueReason.UNSUPPORTED_FORMAT, f"{image.n_frames} frames, allowed: a still image")
     return image
 
 
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise _Refused(IssueReason.TOO_LARGE, f"{width} x {height} pixels, allowed: {MAX_PIXELS:,} in all")
+
+
 def _from_numbers(raw: RawPixels, white: float) -> Image.Image:
     array = raw.array[..., 0] if raw.array.ndim == 3 and raw.array.shape[2] == 1 else raw.array
+    _check_size(*array.shape[1::-1])
     scale = (white or raw.white) - raw.black
     if array.dtype != np.uint8 or raw.black != 0 or scale != 255:
         if not np.isfinite(array).all():
@@ -167,7 +172,7 @@ def _convert(image: Image.Image, channels: int) -> Image.Image:
 
 
 def _from_sixteen_bits(image: Image.Image) -> Image.Image:
-    levels = np.asarray(image).astype(np.int64)
+    levels = np.asarray(image)
     if levels.min() < 0 or levels.max() > 65_535:
         raise _Refused(IssueReason.UNSUPPORTED_FORMAT, "pixels are 32-bit integers above 65535 or below 0")
     return Image.fromarray((levels // 257).astype(np.uint8))

@@ -28,6 +28,7 @@ from typing import Any, Protocol
 from synthmill.kinds.parameters import parse
 from synthmill.kinds.policies.tree import MAX_DRAWS, MAX_NODES, Apply, Group, Node, OneOf, SomeOf, walk
 from synthmill.runtime.errors import InvalidField
+from synthmill.runtime.structs import from_struct, to_struct
 
 _ROOT = "policy"
 _GROUPS = {"one_of": ("weights",), "some_of": ("count",), "repeat": ("times",), "sequence": ()}
@@ -67,9 +68,25 @@ class Policy:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what the policy does, 64 hex digits; defaults that are written out do not change it."""
-        text = json.dumps(self.resolved, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        """Its digest; see `policy_digest`."""
+        return policy_digest(self.resolved)
+
+
+def policy_digest(resolved: Mapping[str, Any]) -> str:
+    """Returns the SHA-256 of what a policy does, 64 hex digits.
+
+    It is the same of the policy that was parsed and of its message, so that who has no operations can check it.
+
+    Args:
+        resolved: the policy with every default written out, as JSON.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    # A message knows floats alone.
+    carried = from_struct(to_struct(resolved))
+    text = json.dumps(carried, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def parse_policy(given: Any, operations: Mapping[str, Described], settings: type) -> Policy:

@@ -9,13 +9,13 @@ from importlib.metadata import version
 from typing import Any
 
 import onnx
-from onnx import helper
 
 from synthmill.learning.compress.judge import TSTR, Verdict
-from synthmill.learning.compress.parts import read_metadata, split
+from synthmill.learning.compress.parts import names_read, split
 from synthmill.learning.compress.task import FLOAT16, INT8, PRUNE, CompressionTask
 from synthmill.learning.graph.batching import smallest_batch
 from synthmill.learning.graph.check import GraphInfo
+from synthmill.learning.graph.metadata import with_metadata
 
 _OWN_PARAMETERS = {
     PRUNE: ("prune_share", "fine_tune_steps", "fine_tune_seconds", "fine_tune_rate", "fine_tune_batch_size"),
@@ -51,11 +51,11 @@ def add_lineage(data: bytes, lineage: Mapping[str, Any]) -> bytes:
     """Returns a sampler graph with another lineage, and with the batch size that its new operators need."""
     model = onnx.load_from_string(data)
     parts = split(model.graph)
-    generator = onnx.GraphProto(node=[*parts.body, *parts.finish])
-    filled = dataclasses.replace(read_metadata(model), lineage=lineage, smallest_batch=smallest_batch(generator))
-    del model.metadata_props[:]
-    helper.set_model_props(model, filled.to_properties())
-    return model.SerializeToString(deterministic=True)
+    nodes = [*parts.body, *parts.finish]
+    read = {name for node in nodes for name in names_read(node)}
+    generator = onnx.GraphProto(node=nodes, initializer=[each for each in model.graph.initializer if each.name in read])
+    changed = with_metadata(model, lineage=lineage, smallest_batch=smallest_batch(generator))
+    return changed.SerializeToString(deterministic=True)
 
 
 def compressed_lineage(task: CompressionTask, lineage: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import dataclasses
 import onnx
 
 from synthmill.learning.graph.batching import with_subgraphs
-from synthmill.learning.graph.metadata import GraphMetadata
 from synthmill.runtime.errors import FailedPrecondition
 
 NOISE_PREFIX = "noise/"
@@ -64,11 +63,6 @@ def split(graph: onnx.GraphProto) -> Parts:
     if not any(node.op_type in WEIGHTED for node in body):
         raise FailedPrecondition("the sampler graph has no layer with weights, there is nothing to compress")
     return Parts(body[::-1], finish[::-1])
-
-
-def read_metadata(model: onnx.ModelProto) -> GraphMetadata:
-    """Returns what a sampler graph says about itself."""
-    return GraphMetadata.from_properties({entry.key: entry.value for entry in model.metadata_props})
 
 
 def require_float32(model: onnx.ModelProto) -> None:

@@ -25,8 +25,9 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
 from synthmill.learning.compress.feeds import Feeds, make_feeds, open_session
-from synthmill.learning.compress.parts import Parts, read_metadata, split
+from synthmill.learning.compress.parts import Parts, split
 from synthmill.learning.graph.compose import TRUNCATION
+from synthmill.learning.graph.metadata import read_metadata
 from synthmill.runtime.errors import FailedPrecondition
 
 _BATCH = 64

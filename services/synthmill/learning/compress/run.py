@@ -28,7 +28,7 @@ from synthmill.learning.compress.speed import measure_speed
 from synthmill.learning.compress.task import FLOAT16, INT8, PRUNE, CompressionResult, CompressionTask
 from synthmill.learning.devices import open_fabric
 from synthmill.learning.draws import Stream, derive_seed
-from synthmill.learning.graph.check import GraphInfo, check_graph
+from synthmill.learning.graph.check import GraphInfo, check_graph, require_no_opinions
 from synthmill.learning.task import (
     DEFAULT_MACHINE,
     CheckCallback,
@@ -95,6 +95,7 @@ def compress(
     """
     original = task.graph.read_bytes()
     info = check_graph(original)
+    require_no_opinions(info, task.version)
     require_float32(onnx.load_from_string(original))
     folder = scratch / f"compress-{_digest(task)}"
     folder.mkdir(parents=True, exist_ok=True)

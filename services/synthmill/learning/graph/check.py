@@ -22,10 +22,14 @@ from synthmill.learning.graph.compose import (
 )
 from synthmill.learning.graph.metadata import GraphMetadata
 from synthmill.learning.graph.untrusted import extents, parse_untrusted
-from synthmill.runtime.errors import BadGraph
+from synthmill.runtime.errors import BadGraph, FailedPrecondition
+from synthmill.runtime.filters import ATTEMPT, OPINIONS, PASSED
 
 # What one message of a stream can carry.
 MAX_SAMPLE_BYTES = 3 << 20
+
+FILTERED_FROM = "filtered_from"
+"""Name in the lineage of the version that a filtered one has its samples from."""
 
 _INPUT_TYPES = {
     SEED: TensorProto.UINT64,
@@ -45,7 +49,7 @@ class GraphInfo:
 
     Attributes:
         metadata: what it says about itself.
-        columns: dtype and shape of each output for one sample.
+        columns: dtype and shape of each output for one sample, but for opinions.
         conditional: whether it takes a label.
         truncatable: whether it takes a scale of the latent vector.
         latent_size: dimensions of the latent vector.
@@ -75,13 +79,35 @@ def check_graph(data: bytes) -> GraphInfo:
         raise BadGraph("the labels of the metadata are not distinct")
     if metadata.noise != noise.SCHEME:
         raise BadGraph(f"the noise scheme is {metadata.noise!r}, allowed: {noise.SCHEME!r}", value=metadata.noise)
+    columns = _columns(model.graph)
+    _take_opinions(columns, metadata)
     return GraphInfo(
         metadata=metadata,
-        columns=_columns(model.graph),
+        columns=columns,
         conditional=conditional,
         truncatable=TRUNCATION in inputs,
         latent_size=metadata.latent_size,
     )
+
+
+def require_no_opinions(info: GraphInfo, version: str) -> None:
+    """Makes sure that a sampler graph holds nothing of its samples yet, so that another one can be made of it.
+
+    Args:
+        info: of the graph.
+        version: "models/{model}/versions/{n}" that it belongs to.
+
+    Raises:
+        FailedPrecondition: it does.
+    """
+    if info.metadata.opinions:
+        allowed = info.metadata.lineage.get(FILTERED_FROM, "a version without opinions")
+        raise FailedPrecondition(
+            f"{version} has opinions of its samples, name the one that it filters: {allowed}",
+            field="model",
+            value=version,
+            allowed=allowed,
+        )
 
 
 def _check_versions(model: onnx.ModelProto) -> None:
@@ -121,6 +147,22 @@ def _columns(graph: onnx.GraphProto) -> Columns:
     if size_bytes > MAX_SAMPLE_BYTES:
         raise BadGraph(f"a sample takes {size_bytes} bytes, allowed: up to {MAX_SAMPLE_BYTES}", value=size_bytes)
     return columns
+
+
+def _take_opinions(columns: Columns, metadata: GraphMetadata) -> None:
+    """Takes the opinions out of the outputs, and checks the filter that goes by them."""
+    told = list(metadata.opinions)
+    for name in told:
+        if name not in OPINIONS or told.count(name) > 1:
+            raise BadGraph(f"the metadata name the opinions {told}, allowed: each once of {', '.join(OPINIONS)}")
+        if columns.pop(name, None) != (np.dtype(np.float32), ()):
+            raise BadGraph(f"the opinion {name} must be an output float of [N]")
+    if told and (not columns or {*OPINIONS, ATTEMPT, PASSED} & set(columns)):
+        raise BadGraph(f"the columns beside the opinions are {', '.join(columns) or 'none'}; no filter can go by them")
+    bounds = {f"min_{name}" for name in told}
+    for name, bound in metadata.filter.items():
+        if name not in bounds or not math.isfinite(bound):
+            raise BadGraph(f"the filter has {name} = {bound}, allowed: finite {' and '.join(sorted(bounds)) or 'none'}")
 
 
 def _dtype(value: onnx.ValueInfoProto) -> np.dtype:

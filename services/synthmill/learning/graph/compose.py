@@ -58,7 +58,7 @@ def compose(
     names = {output.name: output.name for output in body.graph.output}
     if conditional:
         names[str(label)] = LABEL
-    _rename(body.graph, names)
+    rename_values(body.graph, names, _PREFIX)
 
     size = math.prod(latent_shape)
     builder = GraphBuilder("noise")
@@ -139,7 +139,7 @@ def _check_outputs(graph: onnx.GraphProto, inputs: Mapping[str, onnx.TypeProto.T
         raise BadGraph(f"an output must not have the name of an input: {', '.join(taken)}")
 
 
-def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
+def rename_values(graph: onnx.GraphProto, names: Mapping[str, str], prefix: str) -> None:
     """Renames values as told, moves all others into a namespace, and drops notes that may hold paths of a machine."""
     for part in with_subgraphs(graph):
         part.doc_string = ""
@@ -147,16 +147,16 @@ def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
         part.ClearField("value_info")
         tensors = [*part.initializer, *(sparse.values for sparse in part.sparse_initializer)]
         for value in [*part.input, *part.output, *tensors]:
-            value.name = names.get(value.name, _PREFIX + value.name)
+            value.name = names.get(value.name, prefix + value.name)
             value.doc_string = ""
             value.ClearField("metadata_props")
         for position, node in enumerate(part.node):
-            node.name = f"{_PREFIX}{node.op_type}_{position}"
+            node.name = f"{prefix}{node.op_type}_{position}"
             node.doc_string = ""
             node.ClearField("metadata_props")
             # An empty name stands for an optional input or output that is left out.
-            node.input[:] = [name and names.get(name, _PREFIX + name) for name in node.input]
-            node.output[:] = [name and names.get(name, _PREFIX + name) for name in node.output]
+            node.input[:] = [name and names.get(name, prefix + name) for name in node.input]
+            node.output[:] = [name and names.get(name, prefix + name) for name in node.output]
 
 
 def _join(builder: GraphBuilder, body: onnx.GraphProto, conditional: bool) -> onnx.GraphProto:

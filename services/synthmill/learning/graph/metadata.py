@@ -7,9 +7,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import onnx
+from onnx import helper
+
 from synthmill.runtime.errors import BadGraph
 
 PREFIX = "synthmill."
+
+# A graph without opinions has neither.
+_OPTIONAL = ("opinions", "filter")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +32,8 @@ class GraphMetadata:
         noise: scheme of the noise and its version; `compose` fills it in.
         latent_size: dimensions of the latent vector; `compose` fills it in.
         smallest_batch: least batch size in which a sample has the same bits as in any other; `compose` fills it in.
+        opinions: outputs that are no columns but say what the graph holds of each sample; `add_opinion` fills it in.
+        filter: bounds of the graph's own filter by the names that `Filter` has them under; empty lets all pass.
     """
 
     kind: str
@@ -37,11 +45,13 @@ class GraphMetadata:
     noise: str = ""
     latent_size: int = 0
     smallest_batch: int = 1
+    opinions: tuple[str, ...] = ()
+    filter: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def to_properties(self) -> dict[str, str]:
         """Returns the metadata as text by key: strings as they are, all else as JSON with sorted keys."""
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {PREFIX + name: _encode(value) for name, value in values.items()}
+        names = [field.name for field in dataclasses.fields(self) if self.opinions or field.name not in _OPTIONAL]
+        return {PREFIX + name: _encode(getattr(self, name)) for name in names}
 
     @classmethod
     def from_properties(cls, properties: Mapping[str, str]) -> GraphMetadata:
@@ -50,7 +60,23 @@ class GraphMetadata:
         Raises:
             BadGraph: a key is missing, or its value has the wrong form.
         """
-        return cls(**{field.name: _decode(properties, field) for field in dataclasses.fields(cls)})
+        fields = dataclasses.fields(cls)
+        there = [field for field in fields if field.name not in _OPTIONAL or PREFIX + field.name in properties]
+        return cls(**{field.name: _decode(properties, field) for field in there})
+
+
+def read_metadata(sampler: onnx.ModelProto) -> GraphMetadata:
+    """Returns what a sampler graph says about itself."""
+    return GraphMetadata.from_properties({entry.key: entry.value for entry in sampler.metadata_props})
+
+
+def with_metadata(sampler: onnx.ModelProto, **changes: Any) -> onnx.ModelProto:
+    """Returns a sampler graph that says something else about itself in some fields."""
+    result = onnx.ModelProto()
+    result.CopyFrom(sampler)
+    del result.metadata_props[:]
+    helper.set_model_props(result, dataclasses.replace(read_metadata(sampler), **changes).to_properties())
+    return result
 
 
 def _encode(value: Any) -> str:
@@ -88,4 +114,15 @@ def _integer(value: Any) -> int:
     return value
 
 
-_READERS = {"Mapping[str, Any]": _mapping, "tuple[str, ...]": _strings, "int": _integer}
+def _numbers(value: Any) -> dict[str, float]:
+    if not isinstance(value, dict) or not all(type(number) in (int, float) for number in value.values()):
+        raise ValueError("expected a JSON object of numbers")
+    return value
+
+
+_READERS = {
+    "Mapping[str, Any]": _mapping,
+    "Mapping[str, float]": _numbers,
+    "tuple[str, ...]": _strings,
+    "int": _integer,
+}

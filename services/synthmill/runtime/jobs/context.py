@@ -21,6 +21,7 @@ from synthmill.runtime.jobs import pictures
 from synthmill.runtime.jobs.table import Claim, JobTable
 from synthmill.runtime.jobs.tables import JobRow
 from synthmill.runtime.store import Artifact, ObjectStore
+from synthmill.runtime.tracing.work import WorkSpan
 
 _PROGRESS_INTERVAL_S = 0.5
 
@@ -43,6 +44,7 @@ class JobContext:
         attempt: 1 for the first worker, one more for each that follows.
         scratch: a folder of the job's own; lasts until the job has succeeded, whatever happens to workers and service.
         finished: whether the job has been ended by `finish`.
+        span: of the attempt, if this process traces.
     """
 
     def __init__(self, table: JobTable, claim: Claim, row: JobRow, config: ServiceConfig, store: ObjectStore) -> None:
@@ -54,6 +56,7 @@ class JobContext:
         self.scratch = scratch_folder(config, row.name)
         self.scratch.mkdir(parents=True, exist_ok=True)
         self.finished = False
+        self.span = WorkSpan()
         self._table = table
         self._claim = claim
         self._cancelled = threading.Event()
@@ -89,6 +92,8 @@ class JobContext:
             StaleLease: another worker has taken over.
         """
         self.check()
+        # What follows a colon changes within a phase.
+        self.span.enter(phase.partition(":")[0])
         if not self._pace.is_due(done, phase, at_once=picture is not None or 0 < total == done):
             return
         self._picture = picture or self._picture

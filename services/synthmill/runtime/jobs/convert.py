@@ -7,9 +7,10 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from synthmill.runtime.jobs.queues import JobQueue
 from synthmill.runtime.jobs.tables import JobEventRow, JobRow
 from synthmill.runtime.structs import to_struct
-from synthmill.v1 import job_pb2
+from synthmill.v1 import job_pb2, status_pb2
 
 
 def to_job(row: JobRow) -> job_pb2.Job:
@@ -44,6 +45,18 @@ def to_event(row: JobRow, event: JobEventRow) -> job_pb2.JobEvent:
     else:
         message.message = event.content["message"]
     return message
+
+
+def to_queue(queue: JobQueue) -> status_pb2.JobQueue:
+    """Makes the message of the jobs of one type."""
+    return status_pb2.JobQueue(
+        type=queue.type,
+        pending=queue.pending,
+        longest_pending_s=queue.longest_pending_s,
+        running=queue.running,
+        longest_silent_s=queue.longest_silent_s,
+        failed=queue.failed,
+    )
 
 
 def to_state(state: str) -> job_pb2.JobState:

@@ -12,27 +12,33 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from prometheus_client import REGISTRY
+
 from synthmill.runtime import metrics
 from synthmill.runtime.artifacts import send_artifact
 from synthmill.runtime.config import ServiceConfig
-from synthmill.runtime.database import create_all, open_database
 from synthmill.runtime.drain import Drain
 from synthmill.runtime.errors import Internal, InvalidField, NotFound, StaleLease, Unavailable
-from synthmill.runtime.jobs import pictures
-from synthmill.runtime.jobs.convert import from_state, to_event, to_job
+from synthmill.runtime.jobs import pictures, queues
+from synthmill.runtime.jobs.convert import from_state, to_event, to_job, to_queue
+from synthmill.runtime.jobs.metrics import JobMetrics
 from synthmill.runtime.jobs.names import service_of
-from synthmill.runtime.jobs.table import FINAL, SUCCEEDED, Claim, JobTable
+from synthmill.runtime.jobs.table import CANCELLING, FINAL, SUCCEEDED, Claim, JobTable
 from synthmill.runtime.jobs.tables import JobRow
 from synthmill.runtime.jobs.worker import STALE_STATUS, Order, describe
+from synthmill.runtime.migrations import open_current
 from synthmill.runtime.paging import parse_page
 from synthmill.runtime.store import ObjectStore
-from synthmill.v1 import artifact_pb2, job_pb2, job_service_pb2
+from synthmill.runtime.tracing.parents import headers
+from synthmill.v1 import artifact_pb2, job_pb2, job_service_pb2, status_pb2
 
 _CLAIM_INTERVAL_S = 0.25
 _WATCH_INTERVAL_S = 0.1
 _HEARTBEAT_S = 10.0
+_LOADING_S = 60.0
 _TIDY_INTERVAL_S = 2.0
 _EVENTS_AT_ONCE = 500
+_REPORTED_RUNNING, _REPORTED_FAILED = 50, 10
 _LOST = "LOST"
 
 logger = logging.getLogger(__name__)
@@ -53,14 +59,14 @@ class JobEngine:
     def __init__(
         self, config: ServiceConfig, store: ObjectStore, handlers: Mapping[str, str], concurrency: int = 1
     ) -> None:
-        database = open_database(config.database_url)
-        create_all(database)
+        database = open_current(config)
         self._config = config
         self._store = store
         self._handlers = handlers
         self._concurrency = concurrency
         self._database = database
         self._table = JobTable(database, config.service, config.lease_s)
+        self._metrics = JobMetrics(config.service, handlers, database)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -84,7 +90,7 @@ class JobEngine:
         Raises:
             AlreadyExists: the request_id was used for another request.
         """
-        job = to_job(self._table.create(job_type, parameters, request_id, identity))
+        job = to_job(self._table.create(job_type, parameters, request_id, identity, headers()))
         if self._loop:
             self._loop.call_soon_threadsafe(self._wake.set)
         return job
@@ -167,23 +173,37 @@ class JobEngine:
         async for chunk in send_artifact(self._store, picture, offset, drain):
             yield chunk
 
+    async def report(self, status: status_pb2.ServiceStatus) -> None:
+        """Adds the jobs to a status."""
+        await asyncio.to_thread(self._report, status)
+
     async def start(self) -> None:
         """Begins to work at jobs."""
         self._loop = asyncio.get_running_loop()
         await asyncio.to_thread(self._sweep)
+        REGISTRY.register(self._metrics)
         self._tasks = [asyncio.create_task(self._claim_jobs()), asyncio.create_task(self._tidy())]
 
     async def stop(self) -> None:
         """Ends the workers and puts their jobs back in the queue, to go on from their checkpoints."""
+        # It is not there if the service has ended before it began.
+        with contextlib.suppress(KeyError):
+            REGISTRY.unregister(self._metrics)
         tasks = [*self._attempts, *self._tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(self._database.dispose)
 
     def _own(self, name: str) -> str:
         if service_of(name) != self._config.service:
             raise NotFound(f"{name} belongs to another service; this one is {self._config.service}", resource=name)
         return name
+
+    def _report(self, status: status_pb2.ServiceStatus) -> None:
+        status.job_queues.extend(map(to_queue, queues.read_queues(self._database)))
+        status.running_jobs.extend(map(to_job, queues.running_jobs(self._database, _REPORTED_RUNNING)))
+        status.failed_jobs.extend(map(to_job, queues.failed_jobs(self._database, _REPORTED_FAILED)))
 
     def _sweep(self) -> None:
         # A worker that was killed just after its job had succeeded left its folder.
@@ -257,13 +277,22 @@ class JobEngine:
         return _LOST
 
     async def _wait(self, process: asyncio.subprocess.Process, claim: Claim) -> int:
-        """Waits for a worker, and ends one that has been silent for longer than its lease."""
+        """Waits for a worker, and ends one that has been silent for longer than its lease.
+
+        On a busy machine it may take longer than that to load: until it is heard of, the lease is prolonged for it,
+        unless its job is to stop anyway.
+        """
+        granted, loads_until = claim.lease_until, time.monotonic() + _LOADING_S
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._config.lease_s / 2):
                     return await process.wait()
             row = await asyncio.to_thread(self._table.get, claim.name)
-            if row.lease_until < time.time() and row.token == claim.token:
+            loading = row.lease_until == granted and row.state != CANCELLING and time.monotonic() < loads_until
+            if loading:
+                with contextlib.suppress(StaleLease):
+                    granted = await asyncio.to_thread(self._table.prolong, claim)
+            elif row.lease_until < time.time() and row.token == claim.token:
                 logger.warning("the worker of %s is silent and will be ended", claim.name)
                 await _kill(process)
 

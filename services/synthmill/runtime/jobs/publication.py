@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from synthmill.runtime.channels import connect_sync
-from synthmill.runtime.errors import DeadlineExceeded, Unavailable
+from synthmill.runtime.errors import DeadlineExceeded, Overloaded, Unavailable
 from synthmill.runtime.jobs.context import JobContext
 from synthmill.v1 import catalog_service_pb2_grpc
 
@@ -68,7 +68,7 @@ def publish_once(context: JobContext, method: str, make: Callable[[Catalog], Req
         make: does the work and puts its files into the store; not called again once it has returned.
         request_class: of the messages that it returns.
     """
-    with connect_sync(context.config.catalog_address) as channel:
+    with connect_sync(context.config.catalog_address, context.config.credentials) as channel:
         catalog = Catalog(catalog_service_pb2_grpc.CatalogServiceStub(channel), context)
         publication = context.scratch / _PUBLICATION
         if not publication.exists():
@@ -95,7 +95,7 @@ def write_durably(path: Path, data: bytes) -> None:
 
 
 def ask_patiently(ask: Callable[[], T], patience_s: float, check: Callable[[], None]) -> T:
-    """Returns an answer, asking again while the service cannot be reached.
+    """Returns an answer, asking again while the service cannot be reached or is overloaded.
 
     Args:
         ask: a call that may be repeated.
@@ -105,15 +105,16 @@ def ask_patiently(ask: Callable[[], T], patience_s: float, check: Callable[[], N
     Raises:
         Unavailable: it could not be reached for so long.
         DeadlineExceeded: nor did it answer in time.
+        Overloaded: it had too much to do for so long.
     """
     give_up, pause_s = time.monotonic() + patience_s, _FIRST_PAUSE_S
     while True:
         check()
         try:
             return ask()
-        except (Unavailable, DeadlineExceeded) as error:
+        except (Unavailable, DeadlineExceeded, Overloaded) as error:
             if time.monotonic() + pause_s > give_up:
                 raise
-            logger.warning("waiting for the catalog: %s", error)
+            logger.warning("asking again in %.1f s: %s", pause_s, error)
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Engine, and_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from synthmill.runtime.database import take_turns
 from synthmill.runtime.errors import AlreadyExists, FailedPrecondition, NotFound, OutOfRange, StaleLease
 from synthmill.runtime.jobs.names import new_job_name
 from synthmill.runtime.jobs.tables import JobEventRow, JobPictureRow, JobRow, now
@@ -30,10 +31,12 @@ class Claim:
 
     Attributes:
         token: refused once a later claim has been made.
+        lease_until: when it was first to end, in seconds since 1970.
     """
 
     name: str
     token: int
+    lease_until: float = 0.0
 
 
 class JobTable:
@@ -56,11 +59,13 @@ class JobTable:
         parameters: Mapping[str, Any],
         request_id: str = "",
         identity: Mapping[str, Any] | None = None,
+        trace: Mapping[str, str] | None = None,
     ) -> JobRow:
         """Adds a waiting job, or returns the one that the same request made before.
 
         Args:
             identity: what makes two requests the same, as JSON; by default the parameters.
+            trace: headers of the trace that the request is part of; kept with the first event.
 
         Raises:
             AlreadyExists: the request_id was used for another request.
@@ -78,7 +83,7 @@ class JobTable:
             with Session(self._database, expire_on_commit=False) as session, session.begin():
                 session.add(row)
                 session.flush()
-                _append(session, row, {"state": PENDING})
+                _append(session, row, {"state": PENDING, **({"trace": dict(trace)} if trace else {})})
             return row
         except IntegrityError:
             return self._earlier(request_id, request_digest)
@@ -91,6 +96,13 @@ class JobTable:
         """
         with Session(self._database) as session:
             return _find(session, name)
+
+    def trace(self, name: str) -> dict[str, str]:
+        """Returns the headers of the trace that the request was part of that made a job; empty if of none."""
+        first = select(JobEventRow.content).join(JobRow, JobEventRow.job_id == JobRow.id)
+        with Session(self._database) as session:
+            content = session.scalar(first.where(JobRow.name == name, JobEventRow.sequence == 1))
+        return content.get("trace", {}) if content else {}
 
     def list(self, page: Page, state: str = "") -> list[JobRow]:
         """Returns jobs, the newest first, and one more than the page holds if there are more."""
@@ -166,7 +178,7 @@ class JobTable:
                 return None
             row.attempts += 1
             _enter(session, row, RUNNING)
-            return Claim(row.name, row.token)
+            return Claim(row.name, row.token, lease_until)
 
     def renew(self, claim: Claim) -> bool:
         """Prolongs a claim and tells whether the job was asked to stop.
@@ -176,6 +188,11 @@ class JobTable:
         """
         with self._held(claim) as (_session, row):
             return row.state == CANCELLING
+
+    def prolong(self, claim: Claim) -> float:
+        """Prolongs a claim and returns until when, in seconds since 1970; raises as `renew`."""
+        with self._held(claim) as (_session, row):
+            return row.lease_until
 
     def record_progress(self, claim: Claim, progress: Mapping[str, Any]) -> bool:
         """Adds a progress event; returns and raises as `renew`."""
@@ -203,6 +220,7 @@ class JobTable:
             StaleLease: another worker has taken over; nothing was written.
         """
         with self._held(claim) as (session, row):
+            take_turns(session)
             row.result = callback(session)
             _enter(session, row, SUCCEEDED)
             return row.result

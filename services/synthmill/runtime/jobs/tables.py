@@ -71,4 +71,4 @@ class JobEventRow(Base):
     sequence: Mapped[int] = mapped_column(primary_key=True)
     time: Mapped[datetime.datetime] = mapped_column(default=now)
     content: Mapped[dict[str, Any]] = mapped_column(JSON)
-    """One of {"state": name}, {"progress": {...}}, {"message": text}."""
+    """One of {"state": name}, {"progress": {...}}, {"message": text}; with "trace" beside the first one's state."""

@@ -26,7 +26,10 @@ from synthmill.runtime.jobs.context import JobContext
 from synthmill.runtime.jobs.table import Claim, JobTable
 from synthmill.runtime.logs import log_context, set_up_logging
 from synthmill.runtime.places import load, place_of
-from synthmill.runtime.store import ObjectStore
+from synthmill.runtime.store import find_store
+from synthmill.runtime.tracing.setting_up import set_up_tracing
+from synthmill.runtime.tracing.setting_up import shut_down as shut_down_tracing
+from synthmill.runtime.tracing.work import work_span
 
 STALE_STATUS = 3
 ORPHANED_STATUS = 4
@@ -72,17 +75,24 @@ def main() -> None:
     threading.Thread(target=_die_with_service, daemon=True).start()
     config = load_config(load(order.config), order.flags, {})
     set_up_logging(config.service, config.log_level)
-    with log_context(job=order.name):
-        _work(order, config)
+    set_up_tracing(config.service)
+    try:
+        with log_context(job=order.name):
+            _work(order, config)
+    finally:
+        shut_down_tracing()
 
 
 def _work(order: Order, config: ServiceConfig) -> None:
     table = JobTable(open_database(config.database_url), config.service, config.lease_s)
     claim = Claim(order.name, order.token)
-    context = JobContext(table, claim, table.get(order.name), config, ObjectStore(config.store_url))
+    row = table.get(order.name)
+    context = JobContext(table, claim, row, config, find_store(config))
     threading.Thread(target=_keep_lease, args=(table, claim, context, config.heartbeat_s), daemon=True).start()
+    attributes = {"synthmill.job": row.name, "synthmill.job_type": row.type, "synthmill.attempt": row.attempts}
     try:
-        _run(load(order.handler), table, claim, context)
+        with work_span(f"job {row.type}", table.trace(row.name), attributes) as context.span:
+            _run(load(order.handler), table, claim, context)
     except StaleLease:
         logger.warning("another worker has taken over")
         _exit(STALE_STATUS)
@@ -102,7 +112,9 @@ def _run(handler: Handler, table: JobTable, claim: Claim, context: JobContext) -
         if context.finished:
             logger.exception("failed after the job had succeeded")
         else:
-            table.fail(claim, describe(_as_told(error)))
+            told = _as_told(error)
+            table.fail(claim, describe(told))
+            context.span.fail(told.message)
     if context.finished:
         shutil.rmtree(context.scratch, ignore_errors=True)
 

@@ -22,7 +22,7 @@ from synthmill.runtime.logs import set_up_logging
 from synthmill.runtime.places import load, place_of
 from synthmill.runtime.processes.metrics import METRICS, told
 from synthmill.runtime.processes.siblings import Siblings
-from synthmill.runtime.service import run_in_loop, serve
+from synthmill.runtime.service import refusal_told, run_in_loop, serve
 
 ORPHANED_STATUS = 4
 # Long enough for streams to say where to go on, short enough that the port is soon free for another front.
@@ -78,7 +78,8 @@ def main() -> None:
     set_up_logging(config.service, config.log_level, process=str(order.number))
     siblings = Siblings(folder, order.number, order.count)
     siblings.add(METRICS, told)
-    run_in_loop(serve(config, functools.partial(load(order.build), siblings=siblings), siblings))
+    with refusal_told(type(config)):
+        run_in_loop(serve(config, functools.partial(load(order.build), siblings=siblings), siblings))
 
 
 def _end_with_front(folder: Path) -> None:

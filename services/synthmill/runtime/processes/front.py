@@ -21,7 +21,7 @@ from synthmill.runtime.processes.keeper import Keeper, NotServing, ProcessMetric
 from synthmill.runtime.processes.metrics import METRICS, MergedMetrics
 from synthmill.runtime.processes.port import reserved_port
 from synthmill.runtime.processes.siblings import ask_all
-from synthmill.runtime.service import announce, read_settings, run_in_loop, serve, stop_signal
+from synthmill.runtime.service import announce, read_settings, refusal_told, run_in_loop, serve, stop_signal
 
 _FAILED = 1
 # What a process may take to end beyond the calls that are in flight.
@@ -44,7 +44,8 @@ def run_processes(config_class: type[ProcessesConfig], build: str) -> None:
     config = read_settings(config_class)
     set_up_logging(config.service, config.log_level)
     if config.process_count == 1:
-        run_in_loop(serve(config, load(build)))
+        with refusal_told(config_class):
+            run_in_loop(serve(config, load(build)))
     else:
         sys.exit(asyncio.run(_hold(config, build)))
 

@@ -57,16 +57,17 @@ class Siblings:
 
     Attributes:
         folder: a folder that all of them can use and nobody else; gone when the service is.
+        number: of this process, from 0.
 
     Args:
         folder: the folder.
-        number: of this process, from 0.
+        number: the same number.
         count: of the processes.
     """
 
     def __init__(self, folder: Path, number: int, count: int) -> None:
         self.folder = folder
-        self._number = number
+        self.number = number
         self._others = [other for other in range(count) if other != number]
         self._private = _PrivateHandler()
         self._server: grpc.aio.Server | None = None
@@ -104,7 +105,7 @@ class Siblings:
         """Begins to answer the other processes."""
         self._server = grpc.aio.server(options=_OPTIONS)
         self._server.add_generic_rpc_handlers((self._private,))
-        self._server.add_insecure_port(_address(self.folder, self._number))
+        self._server.add_insecure_port(_address(self.folder, self.number))
         await self._server.start()
 
     async def stop(self) -> None:

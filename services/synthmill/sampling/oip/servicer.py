@@ -24,6 +24,7 @@ from synthmill.sampling.oip.streams import answer_in_order
 from synthmill.sampling.sampler import Sampler
 
 SERVICE_NAME = "inference.GRPCInferenceService"
+DESCRIBED_AS = "synthmill.oip.v1.GRPCInferenceService"
 NAME = "synthmill"
 
 # A client that sends this wants the first error of a stream as the stream's status.

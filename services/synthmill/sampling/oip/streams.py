@@ -93,6 +93,8 @@ async def _until(
     iterator = aiter(requests)
     while not end.done():
         following = asyncio.ensure_future(anext(iterator, None))
+        # Who is cancelled while waiting does not learn that what came was no message.
+        following.add_done_callback(lambda task: task.cancelled() or task.exception())
         try:
             await asyncio.wait((following, end), return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -12,6 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from synthmill.kinds.base import CollectLimits, Item, Rejection
+from synthmill.kinds.image.collect.containers import DAMAGE
 from synthmill.kinds.image.collect.splits import split_in, words
 from synthmill.kinds.image.pixels import RawPixels
 from synthmill.runtime.errors import BadData, InvalidField, ResourceExhausted
@@ -19,6 +20,7 @@ from synthmill.runtime.errors import BadData, InvalidField, ResourceExhausted
 _IMAGE_WORDS = frozenset({"image", "images", "img", "imgs", "x", "data"})
 _LABEL_WORDS = frozenset({"label", "labels", "y", "target", "targets"})
 _BLOCK_BYTES = 4 * 1024 * 1024
+_LABEL_BYTES = 4096
 _ALLOWED = "arrays image, images or x, with label, labels or y, also per split as in x_train"
 
 
@@ -27,11 +29,13 @@ class _Array:
     """One array of the file, not yet read.
 
     Attributes:
+        info: where it is in the file.
         name: its name without ".npy".
         shape: all extents; the first counts the records.
         dtype: booleans or numbers.
     """
 
+    info: zipfile.ZipInfo
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -55,15 +59,16 @@ def collect(source: Path, label_from: str, limits: CollectLimits) -> Iterator[It
             unpacked = sum(info.file_size for info in archive.infolist())
             if unpacked > limits.total_bytes:
                 raise ResourceExhausted(
-                    f"{source.name}: unpacks to {unpacked:,} bytes, allowed: {limits.total_bytes:,}"
+                    f"{source.name}: unpacks to {unpacked:,} bytes, allowed: {limits.total_bytes:,}", field="source_uri"
                 )
-            for part in _find_parts(archive, source.name, label_from):
+            for part in _find_parts(archive, source.name, label_from, limits):
                 yield from _read_part(archive, part, limits)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+    # Encrypted members make the library raise a RuntimeError.
+    except (*DAMAGE, RuntimeError) as error:
         raise BadData(f"{source.name}: damaged: {error}", field="source_uri", value=source.name) from error
 
 
-def _find_parts(archive: zipfile.ZipFile, source: str, label_from: str) -> list[_Part]:
+def _find_parts(archive: zipfile.ZipFile, source: str, label_from: str, limits: CollectLimits) -> list[_Part]:
     arrays = [_describe(archive, info) for info in archive.infolist()]
     if label_from not in ("", "none") and label_from not in {array.name for array in arrays}:
         raise InvalidField("label_from", label_from, "none, " + ", ".join(array.name for array in arrays))
@@ -74,7 +79,7 @@ def _find_parts(archive: zipfile.ZipFile, source: str, label_from: str) -> list[
         raise BadData(f"{source}: no array of images among {names}; allowed: {_ALLOWED}", field="source_uri")
     parts = [_Part(array, labels.get(split), split) for array in images for split in [split_in(array.name)]]
     for part in parts:
-        _check_part(part)
+        _check_part(part, limits)
     return sorted(parts, key=lambda part: part.split != "train")
 
 
@@ -84,7 +89,7 @@ def _is_label(array: _Array, label_from: str) -> bool:
     return array.name == label_from if label_from else bool(_LABEL_WORDS & set(words(array.name)))
 
 
-def _check_part(part: _Part) -> None:
+def _check_part(part: _Part, limits: CollectLimits) -> None:
     shape = part.images.shape
     if part.images.dtype.kind not in "buif":
         raise BadData(f"{part.images.name} holds {part.images.dtype}, allowed: numbers", field=part.images.name)
@@ -100,6 +105,16 @@ def _check_part(part: _Part) -> None:
             field=part.labels.name,
             value=part.labels.shape,
             allowed=f"({shape[0]},)",
+        )
+    if shape[0] > limits.items:
+        told = f"{part.images.name} has {shape[0]:,} images, allowed: {limits.items:,}"
+        raise ResourceExhausted(told, field=part.images.name)
+    if part.labels and part.labels.dtype.itemsize > _LABEL_BYTES:
+        raise BadData(
+            f"{part.labels.name} has labels of {part.labels.dtype.itemsize:,} bytes, allowed: {_LABEL_BYTES:,}",
+            field=part.labels.name,
+            value=part.labels.dtype.itemsize,
+            allowed=f"at most {_LABEL_BYTES} bytes",
         )
 
 
@@ -142,7 +157,7 @@ def _channels_last(block: np.ndarray) -> np.ndarray:
 
 
 def _read_labels(archive: zipfile.ZipFile, array: _Array) -> np.ndarray:
-    with archive.open(array.name + ".npy") as stream:
+    with archive.open(array.info) as stream:
         values = np.lib.format.read_array(stream, allow_pickle=False).ravel()
     if values.dtype.kind == "S":
         return np.char.decode(values)
@@ -152,11 +167,13 @@ def _read_labels(archive: zipfile.ZipFile, array: _Array) -> np.ndarray:
 
 
 def _blocks(archive: zipfile.ZipFile, array: _Array, limits: CollectLimits) -> Iterator[np.ndarray]:
-    row_bytes = int(np.prod(array.shape[1:])) * array.dtype.itemsize
+    row_bytes = math.prod(array.shape[1:]) * array.dtype.itemsize
     if row_bytes > limits.item_bytes:
-        raise BadData(f"{array.name}: images of {row_bytes} bytes, allowed: at most {limits.item_bytes}")
+        raise BadData(
+            f"{array.name}: images of {row_bytes} bytes, allowed: at most {limits.item_bytes}", field=array.name
+        )
     rows = max(1, _BLOCK_BYTES // row_bytes)
-    with archive.open(array.name + ".npy") as stream:
+    with archive.open(array.info) as stream:
         _read_header(stream, array.name)
         for first in range(0, array.shape[0], rows):
             length = min(rows, array.shape[0] - first)
@@ -170,7 +187,12 @@ def _describe(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Array:
     name = info.filename.removesuffix(".npy")
     with archive.open(info) as stream:
         shape, dtype = _read_header(stream, name)
-    return _Array(name, shape, dtype)
+        announced, held = math.prod(shape) * dtype.itemsize, info.file_size - stream.tell()
+    if announced > held:
+        raise BadData(
+            f"{name}: ends after {held} of {announced} bytes that its header announces", field=name, value=shape
+        )
+    return _Array(info, name, shape, dtype)
 
 
 def _read_header(stream: BinaryIO, name: str) -> tuple[tuple[int, ...], np.dtype]:
@@ -178,8 +200,11 @@ def _read_header(stream: BinaryIO, name: str) -> tuple[tuple[int, ...], np.dtype
         version = np.lib.format.read_magic(stream)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran_order, dtype = read(stream)
-    except ValueError as error:
-        raise BadData(f"{name}: no NumPy array: {error}", field=name) from error
+    # NumPy reads a header as Python, and lets through whatever a malformed one makes that raise.
+    except Exception as error:
+        raise BadData(f"{name}: no NumPy array: {str(error) or type(error).__name__}", field=name) from error
+    if any(extent < 0 for extent in shape):
+        raise BadData(f"{name}: has shape {shape}, allowed: extents from 0", field=name, value=shape)
     if dtype.hasobject:
         raise BadData(f"{name}: holds Python objects, allowed: numbers and text", field=name, value=dtype)
     if fortran_order and len(shape) > 1:

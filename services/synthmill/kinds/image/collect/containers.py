@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import bz2
+import contextlib
 import dataclasses
+import gzip
+import lzma
 import os
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import BinaryIO
 
 from synthmill.kinds.base import CollectLimits, IssueReason, Rejection
 from synthmill.runtime.errors import BadData, ResourceExhausted
 
-_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, zlib.error)
+# The readers of archives let through whatever a malformed one makes their parts raise.
+DAMAGE = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error),
+    *(EOFError, OSError, ValueError, LookupError, NotImplementedError),
+)
+"""What reading a damaged archive raises."""
+
+_COMPRESSIONS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +98,7 @@ def _refuse(error: OSError) -> None:
 def _zip_entries(path: Path, limits: CollectLimits) -> Iterator[Entry]:
     try:
         archive = zipfile.ZipFile(path)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise BadData(f"{path.name}: damaged archive: {error}", field="source_uri") from error
     with archive:
         total = _Total(path.name, limits)
@@ -105,9 +118,11 @@ def _zip_entries(path: Path, limits: CollectLimits) -> Iterator[Entry]:
 
 def _tar_entries(path: Path, limits: CollectLimits) -> Iterator[Entry]:
     try:
-        with tarfile.open(path) as archive:
+        with _unpacked(path) as stream, _open_tar(stream, limits) as archive:
             total = _Total(path.name, limits)
             for info in archive:
+                if info.size < 0:
+                    raise tarfile.ReadError(f"{info.name} has a negative size")
                 # The library keeps every member it has met; a long archive must not fill the memory.
                 archive.members = []
                 if info.isdir():
@@ -121,8 +136,38 @@ def _tar_entries(path: Path, limits: CollectLimits) -> Iterator[Entry]:
                     name, info.size, lambda info=info: _read(lambda: archive.extractfile(info), info.size), rejection
                 )
             _check_end(archive)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise BadData(f"{path.name}: damaged archive: {error}", field="source_uri") from error
+
+
+@contextlib.contextmanager
+def _unpacked(path: Path) -> Iterator[BinaryIO]:
+    with contextlib.ExitStack() as stack:
+        stream = stack.enter_context(path.open("rb"))
+        start = stream.read(max(map(len, _COMPRESSIONS)))
+        stream.seek(0)
+        for magic, decompress in _COMPRESSIONS.items():
+            if start.startswith(magic):
+                stream = stack.enter_context(decompress(stream))
+        yield stream
+
+
+def _open_tar(stream: BinaryIO, limits: CollectLimits) -> tarfile.TarFile:
+    return tarfile.open(fileobj=_SmallReads(stream, limits.item_bytes), mode="r:")
+
+
+class _SmallReads:
+    """A stream of which nobody reads much at once: the library reads names and attributes of any length whole."""
+
+    def __init__(self, stream: BinaryIO, limit_bytes: int) -> None:
+        self._stream = stream
+        self._limit_bytes = max(limit_bytes, tarfile.RECORDSIZE)
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= self._limit_bytes:
+            raise tarfile.ReadError(f"a part of {size:,} bytes, allowed: {self._limit_bytes:,}")
+        return self._stream.read(size)
 
 
 def _check_end(archive: tarfile.TarFile) -> None:
@@ -133,15 +178,20 @@ def _check_end(archive: tarfile.TarFile) -> None:
 
 
 class _Total:
-    """Adds up what an archive claims to unpack to, and stops it in time."""
+    """Adds up what an archive claims to hold, and stops it in time."""
 
     def __init__(self, name: str, limits: CollectLimits) -> None:
         self._name = name
         self._limit_bytes = limits.total_bytes
+        self._limit_count = limits.items
         self._seen_bytes = 0
+        self._seen_count = 0
 
     def add(self, size_bytes: int) -> None:
         self._seen_bytes += size_bytes
+        self._seen_count += 1
+        if self._seen_count > self._limit_count:
+            raise ResourceExhausted(f"{self._name}: more than {self._limit_count:,} items", field="source_uri")
         if self._seen_bytes > self._limit_bytes:
             raise ResourceExhausted(
                 f"{self._name}: unpacks to more than {self._limit_bytes:,} bytes",

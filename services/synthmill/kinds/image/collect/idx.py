@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import math
 import re
 import zlib
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from synthmill.kinds.image.pixels import RawPixels
 from synthmill.runtime.errors import BadData, InvalidField, ResourceExhausted
 
 _UNSIGNED_BYTE = 0x08
-_BLOCK_RECORDS = 1024
+_BLOCK_BYTES = 4 * 1024 * 1024
 _IMAGES = re.compile(r"images|idx3|idx4")
 
 
@@ -90,7 +91,8 @@ def _label_file(images: Path, label_from: str) -> Path | None:
 def _check_lengths(pair: Pair, limits: CollectLimits) -> None:
     image_count = _read_shape(pair.images)[0]
     if image_count > limits.items:
-        raise ResourceExhausted(f"{pair.images.name}: {image_count:,} images, allowed: {limits.items:,}")
+        told = f"{pair.images.name}: {image_count:,} images, allowed: {limits.items:,}"
+        raise ResourceExhausted(told, field=pair.images.name)
     label_count = _read_shape(pair.labels)[0] if pair.labels else image_count
     if image_count != label_count:
         raise BadData(
@@ -105,11 +107,13 @@ def _read_pair(pair: Pair, limits: CollectLimits) -> Iterator[Item]:
     labels = _read_labels(pair.labels) if pair.labels else None
     with _open(pair.images) as stream:
         count, *shape = _header(stream, pair.images.name)
-        size = int(np.prod(shape))
+        size = math.prod(shape)
         if not 0 < size <= limits.item_bytes:
-            raise BadData(f"{pair.images.name}: images of {size} bytes, allowed: 1 to {limits.item_bytes}")
-        for first in range(0, count, _BLOCK_RECORDS):
-            length = min(_BLOCK_RECORDS, count - first)
+            told = f"{pair.images.name}: images of {size} bytes, allowed: 1 to {limits.item_bytes}"
+            raise BadData(told, field=pair.images.name)
+        rows = max(1, _BLOCK_BYTES // size)
+        for first in range(0, count, rows):
+            length = min(rows, count - first)
             block = np.frombuffer(_exactly(stream, length * size, pair.images.name), np.uint8).reshape(length, *shape)
             for row, array in enumerate(block, first):
                 label = None if labels is None else str(labels[row])

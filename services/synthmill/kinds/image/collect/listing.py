@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TextIO
 
-from synthmill.kinds.base import CollectLimits, IssueReason, Item, Rejection
+from synthmill.kinds.base import CollectLimits, Item, Rejection
+from synthmill.kinds.image.collect.references import find_beside
 from synthmill.kinds.image.collect.splits import split_of
 from synthmill.kinds.image.pixels import SUFFIXES
 from synthmill.runtime.errors import BadData, InvalidField
@@ -16,6 +17,7 @@ from synthmill.runtime.errors import BadData, InvalidField
 PATH_COLUMNS = ("path", "file_name", "filename", "file", "filepath", "image_path", "image", "img", "id")
 LABEL_COLUMNS = ("label", "labels", "class", "class_name", "target", "category", "y")
 SPLIT_COLUMN = "split"
+_LINE_CHARACTERS = 1024 * 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,10 +46,9 @@ def collect(source: Path, label_from: str, limits: CollectLimits) -> Iterator[It
     """
     if label_from == "folder":
         raise InvalidField("label_from", label_from, "none or a column: the source is a list of paths")
-    base = source.parent.resolve()
     with source.open(encoding="utf-8-sig", newline="") as stream:
         for row in read_listing(stream, source.name, label_from):
-            yield _item(base, row, f"{source.name}:{row.number} {row.path}", limits)
+            yield _item(source, row, limits)
 
 
 def read_listing(stream: TextIO, name: str, label_from: str) -> Iterator[Row]:
@@ -57,19 +58,28 @@ def read_listing(stream: TextIO, name: str, label_from: str) -> Iterator[Row]:
         BadData: it is no CSV file, is empty, or has no column of paths.
         InvalidField: it has no column `label_from`.
     """
-    rows = csv.reader(stream)
+    rows = csv.reader(_lines(stream, name))
     try:
-        first = next(rows, None)
+        first = next((cells for cells in rows if cells), None)
         if first is None:
             raise BadData(f"{name}: the file is empty", field="source_uri", value=name)
         header = _read_header(first, name, label_from)
         if header.is_data:
-            yield _row(1, first, header)
+            yield _row(rows.line_num, first, header)
         for cells in rows:
             if cells:
                 yield _row(rows.line_num, cells, header)
     except (csv.Error, UnicodeDecodeError) as error:
         raise BadData(f"{name}: no CSV file in UTF-8: {error}", field="source_uri", value=name) from error
+
+
+def _lines(stream: TextIO, name: str) -> Iterator[str]:
+    while line := stream.readline(_LINE_CHARACTERS):
+        if len(line) == _LINE_CHARACTERS and not line.endswith("\n"):
+            raise BadData(
+                f"{name}: a line has more than {_LINE_CHARACTERS:,} characters", field="source_uri", value=name
+            )
+        yield line
 
 
 def _read_header(cells: Sequence[str], name: str, label_from: str) -> _Header:
@@ -116,13 +126,7 @@ def _row(number: int, cells: Sequence[str], header: _Header) -> Row:
     return Row(number, cell(header.path) or "", cell(header.label), split_of(split) if split else None)
 
 
-def _item(base: Path, row: Row, source: str, limits: CollectLimits) -> Item | Rejection:
-    path = (base / row.path).resolve()
-    if not path.is_relative_to(base):
-        return Rejection(source, IssueReason.UNSAFE_PATH, "the path leaves the folder of the list")
-    if not row.path or not path.is_file():
-        return Rejection(source, IssueReason.MISSING, "there is no such file")
-    size_bytes = path.stat().st_size
-    if size_bytes > limits.item_bytes:
-        return Rejection(source, IssueReason.TOO_LARGE, f"{size_bytes:,} bytes, allowed: {limits.item_bytes:,}")
-    return Item(source, path, row.label, row.split)
+def _item(listing: Path, row: Row, limits: CollectLimits) -> Item | Rejection:
+    source = f"{listing.name}:{row.number} {row.path}"
+    found = find_beside(listing, row.path, source, limits)
+    return found if isinstance(found, Rejection) else Item(source, found, row.label, row.split)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from synthmill.kinds.base import CollectLimits, IssueReason, Item, Rejection
+from synthmill.kinds.image.collect.references import find_beside
 from synthmill.kinds.image.collect.splits import split_in, split_of
 from synthmill.kinds.tables import read_features
 from synthmill.runtime.errors import BadData, InvalidField
@@ -56,7 +57,10 @@ def collect(files: list[Path], label_from: str, limits: CollectLimits) -> Iterat
             with pq.ParquetFile(path) as file:
                 reading = _plan(path, file.schema_arrow, label_from, many=len(files) > 1)
                 yield from _rows(path, file, reading, limits)
-        except pa.ArrowException as error:
+        except MemoryError:
+            raise
+        # Not all that is malformed makes it raise its own: text that is none, times that are none.
+        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
             raise BadData(f"{path.name}: damaged: {error}", field="source_uri", value=path.name) from error
 
 
@@ -66,7 +70,12 @@ def _plan(path: Path, schema: pa.Schema, label_from: str, many: bool) -> _Readin
     label = _label_column(schema, label_from, image)
     declared = features.get(label, {}) if label else {}
     split_column = "split" if "split" in schema.names and label != "split" else None
-    return _Reading(image, label, list(declared.get("names", [])), split_column, split_in(path.stem) if many else None)
+    return _Reading(image, label, _class_names(declared), split_column, split_in(path.stem) if many else None)
+
+
+def _class_names(declared: dict[str, Any]) -> list[str]:
+    names = declared.get("names")
+    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else []
 
 
 def _image_column(path: Path, schema: pa.Schema, features: dict[str, Any]) -> str:
@@ -122,19 +131,12 @@ def _item(path: Path, source: str, row: dict[str, Any], reading: _Reading, limit
 
 
 def _referenced(
-    path: Path, source: str, named: str | None, row: dict[str, Any], reading: _Reading, limits: CollectLimits
+    path: Path, source: str, named: object, row: dict[str, Any], reading: _Reading, limits: CollectLimits
 ) -> Item | Rejection:
-    if not named:
+    if not isinstance(named, str) or not named:
         return Rejection(source, IssueReason.MISSING, "the row has neither bytes nor a path")
-    base = path.parent.resolve()
-    target = (base / named).resolve()
-    if not target.is_relative_to(base):
-        return Rejection(source, IssueReason.UNSAFE_PATH, f"the path {named} leaves the folder of the file")
-    if not target.is_file():
-        return Rejection(source, IssueReason.MISSING, f"there is no file {named}")
-    if (size_bytes := target.stat().st_size) > limits.item_bytes:
-        return Rejection(source, IssueReason.TOO_LARGE, f"{size_bytes:,} bytes, allowed: {limits.item_bytes:,}")
-    return _labelled(source, target, row, reading, 0)
+    target = find_beside(path, named, source, limits)
+    return target if isinstance(target, Rejection) else _labelled(source, target, row, reading, 0)
 
 
 def _labelled(

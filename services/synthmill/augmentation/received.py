@@ -1,0 +1,97 @@
+"""Records as they are received: their arrays are views of the message, if they are large."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from google.protobuf.message import DecodeError
+
+from synthmill.runtime.views import (
+    LENGTH_DELIMITED,
+    UNREADABLE,
+    VARINT,
+    Place,
+    TensorView,
+    UnexpectedError,
+    gather,
+    read_fields,
+    read_tensor,
+    tags,
+)
+from synthmill.v1 import augmentation_service_pb2 as pb
+from synthmill.v1.tensor_pb2 import Tensor
+
+# A smaller record is copied sooner than it is read in Python.
+_LEAST_RECORD_BYTES = 1 << 15
+
+
+class Record(NamedTuple):
+    """An `AugmentationRecord`.
+
+    Attributes:
+        index: None if it has none of its own.
+        arrays: its arrays.
+        size: of the message, in bytes.
+    """
+
+    index: int | None
+    arrays: Sequence[Tensor | TensorView]
+    size: int
+
+
+class Received(NamedTuple):
+    """An `AugmentRequest` or an `AugmentStreamRequest`, whose fields have the same numbers.
+
+    Attributes:
+        spec: None if there is none.
+        records: its records.
+        size: of the message, in bytes.
+    """
+
+    spec: pb.AugmentationSpec | None
+    records: list[Record]
+    size: int
+
+
+def read_received(message: bytes) -> Received:
+    """Reads a serialised AugmentRequest or AugmentStreamRequest.
+
+    Raises:
+        google.protobuf.message.DecodeError: it is neither.
+    """
+    view = view_received(message)
+    if view is not None:
+        return view
+    request = pb.AugmentRequest.FromString(message)
+    spec = request.spec if request.HasField("spec") else None
+    return Received(spec, [to_record(each) for each in request.records], len(message))
+
+
+def view_received(message: bytes) -> Received | None:
+    """Reads a serialised message of large records; None if they are small, or it is not as Synthmill writes it."""
+    try:
+        places, fields = gather(read_fields(message, (0, len(message)), _REQUEST), "records")
+        records = [_view_record(message, place) for place in places]
+        spec = pb.AugmentationSpec.FromString(message[slice(*fields["spec"])]) if "spec" in fields else None
+    except (*UNREADABLE, DecodeError):
+        return None
+    return Received(spec, records, len(message))
+
+
+def to_record(message: pb.AugmentationRecord) -> Record:
+    """Returns what protobuf has read."""
+    index = message.index if message.HasField("index") else None
+    return Record(index, message.arrays, message.ByteSize())
+
+
+def _view_record(message: bytes, place: Place) -> Record:
+    size = place[1] - place[0]
+    if size < _LEAST_RECORD_BYTES:
+        raise UnexpectedError
+    places, fields = gather(read_fields(message, place, _RECORD), "arrays")
+    return Record(fields.get("index"), [read_tensor(message, each, 0) for each in places], size)
+
+
+_REQUEST = tags(pb.AugmentRequest, {"spec": LENGTH_DELIMITED, "records": LENGTH_DELIMITED})
+_RECORD = tags(pb.AugmentationRecord, {"index": VARINT, "arrays": LENGTH_DELIMITED})
