@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 from pathlib import Path
 
 from synthmill.runtime.errors import InvalidField
@@ -31,6 +32,12 @@ def cpu_seconds(pid: int) -> float:
             fields = (_PROC / str(member) / "stat").read_text().rpartition(")")[2].split()
             ticks += int(fields[_USER]) + int(fields[_SYSTEM])
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def own_cpu_seconds() -> float:
+    """Returns the processor time that this process has used."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
 
 
 def resident_bytes(pid: int) -> int:

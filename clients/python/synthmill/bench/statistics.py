@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-PERCENTILES = (50, 90, 99)
+PERCENTILES = (50, 90, 95, 99)
 
 Figures = Mapping[str, Any]
 """Numbers of one measurement by name."""
 
 
 def latency_figures(latencies_us: Sequence[int] | np.ndarray, prefix: str = "") -> dict[str, float]:
-    """Returns percentiles in milliseconds: "p50_ms", "p90_ms", "p99_ms", "max_ms"; nothing if there are no latencies.
+    """Returns percentiles in milliseconds, "p50_ms" and so on, and "max_ms"; nothing if there are no latencies.
 
     Args:
         latencies_us: latencies in microseconds, in any order.
@@ -38,6 +38,11 @@ class Rounds:
     """
 
     figures: list[dict[str, Figures]] = dataclasses.field(default_factory=list)
+
+    def measured(self, *prefixes: str) -> list[str]:
+        """Returns the measurements that begin with one of the prefixes, or all, in the order of a round."""
+        found = dict.fromkeys(key for figures in self.figures for key in figures)
+        return [key for key in found if key.startswith(prefixes or "")]
 
     def values(self, key: str, name: str) -> list[float]:
         """Returns a figure of a measurement in every round that has it."""

@@ -7,7 +7,6 @@ It reads a line of JSON, {"call": name, "arguments": {...}}, does it, and answer
 from __future__ import annotations
 
 import asyncio
-import base64
 import inspect
 import json
 import signal
@@ -17,28 +16,12 @@ from typing import Any
 
 import grpc
 
-from synthmill.bench import onnx_loop, streams, unary
+from synthmill.bench.augmentation import loads as augmentation
+from synthmill.bench.sampling import loads as sampling
 from synthmill.runtime.errors import SynthmillError
 from synthmill.runtime.status import from_rpc_error
 
-
-def _mix(given: dict[str, Any]) -> unary.Mix:
-    return unary.Mix(given["method"], _requests(given["requests"]), given["counts"])
-
-
-def _requests(given: list[str]) -> list[bytes]:
-    return [base64.b64decode(request) for request in given]
-
-
-CALLS: dict[str, Callable[..., Any]] = {
-    "receive": lambda requests, **rest: streams.receive(requests=_requests(requests), **rest),
-    "receive_pipe": lambda requests, **rest: streams.receive_pipe(requests=_requests(requests), **rest),
-    "iterate": streams.iterate,
-    "closed_loop": lambda mix, **rest: unary.closed_loop(mix=_mix(mix), **rest),
-    "open_loop": lambda mix, **rest: unary.open_loop(mix=_mix(mix), **rest),
-    "loop_rate": onnx_loop.loop_rate,
-    "run_latency": onnx_loop.run_latency,
-}
+LOADS: dict[str, Callable[..., Any]] = {**sampling.LOADS, **augmentation.LOADS}
 
 
 def main() -> None:
@@ -53,7 +36,7 @@ def main() -> None:
 
 def _answer(runner: asyncio.Runner, asked: dict[str, Any]) -> dict[str, Any]:
     try:
-        result = CALLS[asked["call"]](**asked["arguments"])
+        result = LOADS[asked["call"]](**asked["arguments"])
         return {"result": runner.run(result) if inspect.iscoroutine(result) else result}
     except Exception as error:
         return {"error": _told(_first(error))}

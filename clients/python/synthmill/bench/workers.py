@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import IO, Any, Self
 
+import numpy as np
+
 from synthmill.runtime.errors import Internal, rebuild
 
 READY_WITHIN_S = 60.0
@@ -98,13 +100,13 @@ class Process:
 
 
 class Worker(Process):
-    """A process that makes loads."""
+    """A process that makes loads; `env` as for `Process`."""
 
-    def __init__(self) -> None:
-        super().__init__("synthmill.bench.worker")
+    def __init__(self, env: Mapping[str, str] | None = None) -> None:
+        super().__init__("synthmill.bench.worker", env)
 
     def begin(self, call: str, **arguments: Any) -> None:
-        """Begins a load; its name is one of `worker.CALLS`."""
+        """Begins a load; its name is one of `worker.LOADS`."""
         self.send({"call": call, "arguments": arguments})
 
     def finish(self, timeout_s: float) -> Any:
@@ -118,6 +120,11 @@ class Worker(Process):
             error = answer["error"]
             raise rebuild(error["reason"], error["message"], error["metadata"])
         return answer["result"]
+
+
+def split(number: int, parts: int) -> list[int]:
+    """Splits a number as evenly as possible, without empty parts."""
+    return [len(part) for part in np.array_split(np.arange(number), parts) if len(part)]
 
 
 def call_together(workers: Sequence[Worker], call: str, arguments: Sequence[dict[str, Any]], timeout_s: float) -> list:

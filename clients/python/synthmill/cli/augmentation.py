@@ -13,14 +13,18 @@ from synthmill.cli.options import Address, Json, connect, number_option
 from synthmill.cli.output import pairs, show, table, to_json
 
 if TYPE_CHECKING:
-    from synthmill.v1 import policy_pb2
+    from synthmill.v1 import augmentation_service_pb2, policy_pb2
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Augmentation policies: programmes of operations on records."
 )
 
 PolicyName = Annotated[
-    str, typer.Argument(metavar="POLICY", help="YAML file, or the name of a policy that `policies list` lists.")
+    str,
+    typer.Argument(
+        metavar="POLICY",
+        help="YAML file, name of a ready-made policy, or policies/NAME or policies/NAME/versions/N for a saved one.",
+    ),
 ]
 KindName = Annotated[str, typer.Option("--kind", help="Kind of the records; image by default.")]
 
@@ -28,7 +32,11 @@ KindName = Annotated[str, typer.Option("--kind", help="Kind of the records; imag
 def augment(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="NAME, or NAME/versions/N.")],
     policy: Annotated[
-        str, typer.Option(metavar="FILE.yaml|NAME", help="Policy: a YAML file, or one that `policies list` lists.")
+        str,
+        typer.Option(
+            metavar="FILE.yaml|NAME|policies/NAME",
+            help="Policy: a YAML file, a ready-made one, or a saved one, which may end in /versions/N.",
+        ),
     ],
     copies: Annotated[
         int | None, number_option("--copies", int, "Results for each record, 1 by default.", low=1)
@@ -72,16 +80,21 @@ def augment(
 
 @app.command("list")
 def list_policies(
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Only versions of this saved policy.")] = "",
     kind: Annotated[str, typer.Option(help="Only policies for this kind of data.")] = "",
     address: Address = None,
     as_json: Json = False,
 ) -> None:
-    """List the policies that are ready made."""
+    """List policies, ready-made and saved.
+
+    Of saved ones, every version is listed, the newest first.
+    """
     with connect(address) as client:
-        found = client.augmentation.list_ready_made_policies(kind)
-    values = [_told(policy.policy, name=policy.name, kind=policy.kind, digest=policy.digest) for policy in found]
-    rows = [(item["name"], item["kind"], len(item["policy"]["steps"]), item["digest"]) for item in values]
-    show(values, as_json, table(("NAME", "KIND", "STEPS", "DIGEST"), rows))
+        ready_made = [] if name else client.augmentation.list_ready_made_policies(kind)
+        saved = [version for version in client.catalog.list_policies(name) if kind in ("", version.kind)]
+    values = [*map(_listed, ready_made), *map(_listed, saved)]
+    rows = [(v["name"], v["kind"], len(v["policy"]["steps"]), v["create_time"] or "", v["digest"]) for v in values]
+    show(values, as_json, table(("NAME", "KIND", "STEPS", "CREATED", "DIGEST"), rows))
 
 
 @app.command("show")
@@ -94,8 +107,41 @@ def show_policy(policy: PolicyName, kind: KindName = "", address: Address = None
 
     with connect(address) as client:
         found = client.augmentation.resolve_policy(policy, kind=kind)
-    value = _told(found.policy, digest=found.digest)
-    show(value, as_json, yaml.safe_dump(value["policy"], sort_keys=False, default_flow_style=None, width=120).rstrip())
+    value = _told(found.policy, policy_name=found.policy_name, digest=found.digest)
+    text = yaml.safe_dump(value["policy"], sort_keys=False, default_flow_style=None, width=120).rstrip()
+    show(value, as_json, f"# {found.policy_name}\n{text}" if found.policy_name else text)
+
+
+@app.command("save")
+def save_policy(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Policy to add a version to.")],
+    policy: PolicyName,
+    kind: KindName = "",
+    address: Address = None,
+    as_json: Json = False,
+) -> None:
+    """Save a policy in the catalog, as a new version.
+
+    If the newest version does the same already, it is left at that.
+    """
+    with connect(address) as client:
+        saved = client.augmentation.save_policy(name, policy, kind=kind)
+    show(_listed(saved), as_json, f"{saved.name}: {saved.digest}")
+
+
+@app.command("delete")
+def delete_policy(
+    name: Annotated[str, typer.Argument(metavar="VERSION", help="NAME/versions/N.")],
+    address: Address = None,
+    as_json: Json = False,
+) -> None:
+    """Delete a version of a saved policy.
+
+    Datasets that were made by it stay, and still tell what was done to their records.
+    """
+    with connect(address) as client:
+        client.catalog.delete_policy(name)
+    show({"deleted": name}, as_json, f"deleted {name}")
 
 
 @app.command("check")
@@ -164,6 +210,12 @@ def _told(policy: policy_pb2.Policy, **more: Any) -> dict[str, Any]:
     from synthmill.runtime.structs import with_integers
 
     return {**more, "policy": with_integers(to_mapping(policy))}
+
+
+def _listed(policy: augmentation_service_pb2.ReadyMadePolicy | policy_pb2.PolicyVersion) -> dict[str, Any]:
+    """Returns what a list tells of a policy; one that is ready made was created at no time."""
+    created = to_json(policy).get("create_time")
+    return _told(policy.policy, name=policy.name, kind=policy.kind, digest=policy.digest, create_time=created)
 
 
 def _describe(operation: dict[str, Any]) -> str:

@@ -26,6 +26,9 @@ EXIT_CODES: dict[type[errors.SynthmillError], int] = {
     errors.PermissionDenied: 15,
     errors.Diverged: 16,
     errors.Overloaded: 17,
+    errors.GateRefused: 18,
+    errors.Unauthenticated: 19,
+    errors.QuotaExceeded: 20,
 }
 
 

@@ -44,7 +44,7 @@ def list_jobs(
         services = [service] if service else client.jobs.services
         found = [job for name in services for job in islice(client.jobs.list(name, state=_state(state)), limit)]
     found.sort(key=lambda job: (job.create_time.seconds, job.create_time.nanos), reverse=True)
-    rows = [(job.name, job.type, enum_name(job, "state"), _done(job), job.result) for job in found]
+    rows = [(job.name, job.type, enum_name(job, "state"), progress_text(job), job.result) for job in found]
     show([to_json(job) for job in found], as_json, table(("NAME", "TYPE", "STATE", "DONE", "RESULT"), rows))
 
 
@@ -106,7 +106,7 @@ def show_job(job: job_pb2.Job, as_json: bool) -> None:
             "name": job.name,
             "type": job.type,
             "state": enum_name(job, "state"),
-            "progress": _done(job),
+            "progress": progress_text(job),
             "picture": "there is one; --picture FILE.png writes it" if job.progress.HasField("picture") else "",
             "result": job.result,
             "error": job.error.message,
@@ -175,7 +175,8 @@ def _write_picture(client: Client, name: str, path: Path) -> None:
         partial.write_bytes(data)
 
 
-def _done(job: job_pb2.Job) -> str:
+def progress_text(job: job_pb2.Job) -> str:
+    """Returns how far a job is: "30 of 2000 steps"; empty if it has not said."""
     progress = job.progress
     if not progress.unit:
         return ""

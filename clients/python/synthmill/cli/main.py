@@ -13,8 +13,24 @@ from typing import Annotated
 
 import typer
 
-from synthmill.cli import augmentation, bench, datasets, jobs, models, sampling, serving, training
+from synthmill.cli import (
+    audit,
+    augmentation,
+    bench,
+    database,
+    datasets,
+    evaluation,
+    jobs,
+    loop,
+    models,
+    sampling,
+    serving,
+    status,
+    tokens,
+    training,
+)
 from synthmill.cli.exit_codes import FAULT, exit_code, signal_exit_code
+from synthmill.cli.tracing import end_trace
 from synthmill.runtime.errors import SynthmillError
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
@@ -37,8 +53,11 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:
-        with _stops_told_as_such():
-            app()
+        try:
+            with _stops_told_as_such():
+                app()
+        finally:
+            end_trace()
     except SynthmillError as error:
         _explain(error)
         sys.exit(exit_code(error))
@@ -104,7 +123,15 @@ app.add_typer(augmentation.app, name="policies")
 app.command("augment")(augmentation.augment)
 app.command("train")(training.train)
 app.command("families")(training.families)
+app.command("filter")(training.filter_model)
 app.command("sample")(sampling.sample)
+app.command("evaluate")(evaluation.evaluate)
+app.add_typer(evaluation.app, name="evaluations")
+app.add_typer(loop.app, name="loop")
 app.add_typer(bench.app, name="bench")
+app.add_typer(database.app, name="database")
+app.add_typer(tokens.app, name="tokens")
+app.add_typer(audit.app, name="audit")
+app.command("status")(status.status)
 app.command("up")(serving.up)
 app.command("serve", context_settings=serving.PASS_ON)(serving.serve)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from synthmill.v1 import model_pb2
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Trained generators: immutable versions, models/NAME/versions/N."
+    no_args_is_help=True, rich_markup_mode=None, help="Generators: immutable versions, models/NAME/versions/N."
 )
 
 SAMPLER = "sampler.onnx"
@@ -128,13 +128,21 @@ def compress_model(
 
 
 @app.command("promote")
-def promote_model(name: Version, address: Address = None, as_json: Json = False) -> None:
+def promote_model(
+    name: Version,
+    reason: Annotated[
+        str, typer.Option("--override-reason", metavar="TEXT", help="Promote whatever the gate says, and note why.")
+    ] = "",
+    address: Address = None,
+    as_json: Json = False,
+) -> None:
     """Make a version the one that its model's name means.
 
-    A name with a number always means that version.
+    Its newest evaluation must have passed the gate: see `synthmill evaluate`. A name with a number always means that
+    version.
     """
     with connect(address) as client:
-        _show(client.catalog.promote_model(name), as_json)
+        _show(client.catalog.promote_model(name, override_reason=reason), as_json)
 
 
 @app.command("export")
@@ -188,6 +196,7 @@ def _show(model: model_pb2.Model, as_json: bool) -> None:
             "job": model.job,
             "metrics": values["metrics"],
             "promoted": "yes" if model.promoted else "",
+            "promotion": _promotion(model),
             "digest": model.digest,
             "created": _time(model),
         }
@@ -200,6 +209,16 @@ def _card(model: model_pb2.Model) -> str:
     if not any(artifact.name == "card.md" for artifact in model.artifacts):
         return ""
     return f"card.md; synthmill models export {model.name.removeprefix('models/')} --out DIR writes it"
+
+
+def _promotion(model: model_pb2.Model) -> str:
+    """Says how a version was promoted the last time, if it ever was."""
+    promotion = model.promotion
+    if not model.HasField("promotion"):
+        return ""
+    why = f"overridden, {promotion.override_reason}" if promotion.override_reason else "passed"
+    evaluated = promotion.evaluation or "never evaluated"
+    return f"{promotion.promote_time.ToJsonString()}; {evaluated}; {why}"
 
 
 def _time(model: model_pb2.Model) -> str:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from synthmill.cli.tracing import begin_trace
+
 if TYPE_CHECKING:
     from synthmill.client import Client
 
@@ -103,6 +105,7 @@ def connect(addresses: Sequence[str] | None, tenant: str | None = None) -> Clien
         else:
             allowed = "HOST[:BASE_PORT], or SERVICE=HOST:PORT with SERVICE one of " + ", ".join(SERVICES)
             raise InvalidField("--address", text, allowed)
+    begin_trace()
     return Client(base, **given, tenant=tenant)
 
 
@@ -142,5 +145,7 @@ def resolve_kind(name: str) -> str:
 
 def is_local(address: str) -> bool:
     """Tells whether a service is on this machine, so that it sees the same files."""
+    from synthmill.runtime.addresses import is_loopback
+
     host = address.rpartition(":")[0].strip("[]")
-    return address.startswith("unix:") or host in ("localhost", "::1", os.uname().nodename) or host.startswith("127.")
+    return is_loopback(address) or host == os.uname().nodename

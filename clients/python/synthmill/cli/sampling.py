@@ -18,6 +18,7 @@ from synthmill.cli.progress import ProgressDisplay, format_bytes
 
 if TYPE_CHECKING:
     from synthmill.client.bulk import WriteProgress
+    from synthmill.client.filters import Filter
 
 
 def _parse_part(text: str) -> tuple[int, int]:
@@ -30,6 +31,38 @@ def _parse_part(text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
+Part = Annotated[
+    Any, typer.Option(parser=_parse_part, metavar="I/N", help="Write only the I-th of N parts of it, from 0 on.")
+]
+Labels = Annotated[
+    str | None, typer.Option(metavar="PLAN", help="CLASS; CLASS=N,...; CLASS:WEIGHT,...; balance:datasets/NAME[=N]")
+]
+Filtered = Annotated[
+    bool, typer.Option("--filter", help="Keep samples that the model holds good; by its own filter unless bounded.")
+]
+MinConfidence = Annotated[
+    float | None, number_option("--min-confidence", float, "Filter by this confidence in a sample's label, 0 to 1.")
+]
+MinScore = Annotated[
+    float | None, number_option("--min-score", float, "Filter by this score by the critic of the training.")
+]
+Attempts = Annotated[
+    int | None, number_option("--attempts", int, "Filter, with so many candidates for a sample; 8 by default.")
+]
+ShardRows = Annotated[
+    int | None, number_option("--shard-rows", int, "Samples in a shard; by default about 64 MiB of them.", low=1)
+]
+InFlight = Annotated[int | None, number_option("--in-flight", int, "Shards written at once.", low=1, high=256)]
+Executed = Annotated[
+    str,
+    typer.Option("--executor", metavar="local|ray", help="What writes the shards: this process, or a Ray cluster."),
+]
+RayAddress = Annotated[
+    str, typer.Option(metavar="HOST:PORT", help="Head of the cluster; by default RAY_ADDRESS, or the one here.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Begin afresh: remove what was written there.")]
+
+
 def sample(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="NAME, or NAME/versions/N.")],
     out: Annotated[Path, typer.Option(help="Folder of shards; one file if it ends in .npz, .parquet or .tar.")],
@@ -38,26 +71,21 @@ def sample(
     ] = None,
     seed: Annotated[int, number_option("--seed", int, "Seed.")] = 0,
     start: Annotated[int, number_option("--start", int, "Index of the first sample.")] = 0,
-    part: Annotated[
-        Any, typer.Option(parser=_parse_part, metavar="I/N", help="Write only the I-th of N parts of it, from 0 on.")
-    ] = None,
-    labels: Annotated[
-        str | None,
-        typer.Option(metavar="PLAN", help="CLASS; CLASS=N,...; CLASS:WEIGHT,...; balance:datasets/NAME[=N]"),
-    ] = None,
+    part: Part = None,
+    labels: Labels = None,
     format: Annotated[
         str, typer.Option(metavar="npz|parquet|webdataset|png", help="Format; by default what the path ends in.")
     ] = "",
     truncation: Annotated[float | None, number_option("--truncation", float, "Scale of the latent vector.")] = None,
-    shard_rows: Annotated[
-        int | None, number_option("--shard-rows", int, "Samples in a shard; by default about 64 MiB of them.", low=1)
-    ] = None,
-    in_flight: Annotated[
-        int | None, number_option("--in-flight", int, "Shards written at once.", low=1, high=256)
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Begin afresh: remove what was written there.")
-    ] = False,
+    filter_it: Filtered = False,
+    min_confidence: MinConfidence = None,
+    min_score: MinScore = None,
+    attempts: Attempts = None,
+    shard_rows: ShardRows = None,
+    in_flight: InFlight = None,
+    executor: Executed = "local",
+    ray_address: RayAddress = "",
+    overwrite: Overwrite = False,
     tenant: Annotated[
         str | None,
         typer.Option(
@@ -71,6 +99,8 @@ def sample(
 
     A manifest beside them says how to make them again. A folder that was begun is gone on with by the same command.
     """
+    from synthmill.client.executing import make_executor
+
     tracker = _Tracker(model, out)
     with connect(address, tenant) as client, tracker.shown():
         manifest = client.write_samples(
@@ -82,14 +112,24 @@ def sample(
             start_index=start,
             labels=labels,
             truncation=truncation,
+            filter=_filter(filter_it, min_confidence, min_score, attempts),
             part=part,
             shard_rows=shard_rows,
+            in_flight=in_flight,
             overwrite=overwrite,
+            executor=make_executor(executor, ray_address),
             on_progress=tracker.update,
-            **({"in_flight": in_flight} if in_flight else {}),
         )
     tracker.summarise()
     show(manifest, as_json, _summary(manifest, out))
+
+
+def _filter(wanted: bool, min_confidence: float | None, min_score: float | None, attempts: int | None) -> Filter:
+    from synthmill.client import sample_filter
+
+    given = {"min_confidence": min_confidence, "min_score": min_score, "attempts": attempts}
+    given = {name: value for name, value in given.items() if value is not None}
+    return sample_filter(**given) if given else wanted
 
 
 class _Tracker:
@@ -148,4 +188,9 @@ def _summary(manifest: dict[str, Any], out: Path) -> str:
     if out.is_dir() and not (out / "manifest.json").exists():
         lines.append("not all parts are there yet; the manifest comes with the last of them")
     classes = ", ".join(f"{name} {count:,}" for name, count in manifest["label_counts"].items())
-    return "\n".join([*lines, classes] if classes else lines)
+    if classes:
+        lines.append(classes)
+    if "filter_counts" in manifest:
+        told = manifest["filter_counts"]
+        lines.append(f"filter: {told['first']:,} passed at once, {told['later']:,} later, {told['none']:,} not at all")
+    return "\n".join(lines)

@@ -7,6 +7,7 @@ import runpy
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,9 @@ from synthmill.runtime.addresses import DEFAULT_BASE_PORT, PORT_OFFSETS, default
 from synthmill.runtime.errors import FailedPrecondition, InvalidField
 
 LAST_BASE_PORT = 65535 - max(PORT_OFFSETS.values())
+
+# What a service asks beside the catalog.
+_ASKS = {"evaluation": ["sampling"], "pipeline": ["augmentation", "training", "sampling", "evaluation"]}
 
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Click's settings of a command whose further flags are another program's."""
@@ -32,17 +36,26 @@ def serve(
 
     Its own settings follow; `synthmill serve SERVICE -- --help` lists them.
     """
-    if service not in existing_services():
-        raise InvalidField("SERVICE", service, "one of " + ", ".join(existing_services()))
+    _require_existing(service)
     # From here on the signals are the service's own, and its default is to end.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     if until_parent_ends:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
-    module = f"synthmill.{service}"
-    sys.argv = [f"synthmill serve {service}", *context.args]
+    run_service(service, context.args)
+
+
+def run_service(service: str, flags: Sequence[str]) -> None:
+    """Runs a service in this process.
+
+    Raises:
+        InvalidField: there is no such service.
+        FailedPrecondition: what it needs is not installed.
+    """
+    _require_existing(service)
+    sys.argv = [f"synthmill serve {service}", *flags]
     try:
-        runpy.run_module(module, run_name="__main__", alter_sys=False)
+        runpy.run_module(f"synthmill.{service}", run_name="__main__", alter_sys=False)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package == "synthmill":
@@ -79,14 +92,16 @@ def existing_services() -> list[str]:
     return [name for name, package in packages.items() if find_spec(package) and find_spec(f"{package}.__main__")]
 
 
+def _require_existing(service: str) -> None:
+    if service not in existing_services():
+        raise InvalidField("SERVICE", service, "one of " + ", ".join(existing_services()))
+
+
 def _command(service: str, store: Path, base_port: int) -> list[str]:
     host, _, port = default_address(service, base_port=base_port).rpartition(":")
-    settings = {
-        "--host": host,
-        "--port": port,
-        "--store": str(store),
-        "--catalog-address": default_address("catalog", base_port=base_port),
-    }
+    settings = {"--host": host, "--port": port, "--store": str(store)}
+    for asked in ("catalog", *_ASKS.get(service, [])):
+        settings[f"--{asked}-address"] = default_address(asked, base_port=base_port)
     flags = [part for setting in settings.items() for part in setting]
     return [sys.executable, "-m", "synthmill.cli", "serve", service, "--until-stdin-closes", *flags]
 

@@ -1,4 +1,4 @@
-"""synthmill train."""
+"""synthmill train, filter and families."""
 
 from __future__ import annotations
 
@@ -33,6 +33,10 @@ def train(
     processes: Annotated[
         int, number_option("--processes", int, "Processes that share every batch, one for each device.", low=1)
     ] = 1,
+    executor: Annotated[
+        str,
+        typer.Option(metavar="local|ray", help="What runs the processes; by default what the service is set up for."),
+    ] = "",
     seed: Annotated[int, number_option("--seed", int, "Seed of everything random in the run.")] = 0,
     request_id: Annotated[str, typer.Option(help="UUID; a second run with the same one gets the same job.")] = "",
     follow_it: Annotated[bool, typer.Option("--follow", help="Show progress until the model is there.")] = False,
@@ -56,9 +60,39 @@ def train(
             budget_s=budget,
             target=_parse_target(target),
             processes=processes,
+            executor=executor,
         )
         if not follow_it and "why" in job.parameters and job.parameters["why"]:
             typer.echo(job.parameters["why"], err=True)
+        show_job(follow(client, job) if follow_it and not dry_run else job, as_json)
+
+
+def filter_model(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="NAME, or NAME/versions/N.")],
+    dataset: Annotated[
+        str, typer.Option("--dataset", help="Dataset with real records; that of the training by default.")
+    ] = "",
+    settings: Set = None,
+    seed: Annotated[int, number_option("--seed", int, "Seed of everything random in the job.")] = 0,
+    request_id: Annotated[str, typer.Option(help="UUID; a second run with the same one gets the same job.")] = "",
+    follow_it: Annotated[bool, typer.Option("--follow", help="Show progress until the version is there.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check and resolve the parameters.")] = False,
+    address: Address = None,
+    as_json: Json = False,
+) -> None:
+    """Give a version opinions of its samples, and a filter by them.
+
+    The result is a version with the same samples; `synthmill sample --filter` keeps those that it holds good.
+    """
+    with connect(address) as client:
+        job = client.training.create_filtering_job(
+            model,
+            dataset=dataset,
+            parameters=parse_settings(settings),
+            seed=seed,
+            request_id=request_id,
+            validate_only=dry_run,
+        )
         show_job(follow(client, job) if follow_it and not dry_run else job, as_json)
 
 

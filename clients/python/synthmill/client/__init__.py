@@ -19,6 +19,9 @@ from synthmill.client.batches import Batch
 from synthmill.client.bulk import WriteProgress
 from synthmill.client.catalog import AsyncCatalog, Catalog, dataset_spec
 from synthmill.client.clients import AsyncClient, Client
+from synthmill.client.evaluation import AsyncEvaluation, Evaluation
+from synthmill.client.executing import make_executor
+from synthmill.client.filters import sample_filter
 from synthmill.client.jobs import AsyncJobs, Jobs
 from synthmill.client.labels import (
     balance,
@@ -28,11 +31,14 @@ from synthmill.client.labels import (
     one_label,
     parse_labels,
 )
+from synthmill.client.pipeline import AsyncPipeline, Pipeline
 from synthmill.client.retrying import RetryPolicy
 from synthmill.client.sampling import AsyncSampling, Sampling
 from synthmill.client.settings import Settings
+from synthmill.client.status import ServiceReport
 from synthmill.client.training import AsyncTraining, Training
 from synthmill.client.virtual import SampleDataset
+from synthmill.runtime.credentials import Credentials
 
 if TYPE_CHECKING:
     from synthmill.client.stream import SampleStream as SampleStream
@@ -42,7 +48,9 @@ __all__ = [
     "AsyncAugmentation",
     "AsyncCatalog",
     "AsyncClient",
+    "AsyncEvaluation",
     "AsyncJobs",
+    "AsyncPipeline",
     "AsyncSampling",
     "AsyncTraining",
     "Augmentation",
@@ -51,10 +59,14 @@ __all__ = [
     "Batch",
     "Catalog",
     "Client",
+    "Credentials",
+    "Evaluation",
     "Jobs",
+    "Pipeline",
     "RetryPolicy",
     "SampleDataset",
     "Sampling",
+    "ServiceReport",
     "Settings",
     "Training",
     "WriteProgress",
@@ -63,8 +75,10 @@ __all__ = [
     "format_labels",
     "label_counts",
     "label_weights",
+    "make_executor",
     "one_label",
     "parse_labels",
+    "sample_filter",
 ]
 
 

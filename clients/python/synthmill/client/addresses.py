@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from synthmill.runtime.addresses import DEFAULT_BASE_PORT, DEFAULT_HOST, PORT_OFFSETS, address_variable, default_address
 from synthmill.runtime.errors import InvalidField
 
-SERVICES = ("catalog", "augmentation", "training", "sampling")
+SERVICES = ("catalog", "augmentation", "training", "sampling", "evaluation", "pipeline")
 """The services that this client knows."""
 
 VARIABLE = "SYNTHMILL_ADDRESS"

@@ -15,13 +15,14 @@ from synthmill.client.messages import full_name, make, new_request_id
 from synthmill.client.outbox import Outbox
 from synthmill.client.policies import PolicySource, policy_fields
 from synthmill.client.records import EncodedRecord, RecordStub, encode_record, encode_request, to_message
+from synthmill.client.results import Result
 from synthmill.client.retrying import BROKEN, Tries
 from synthmill.client.services import ServiceClient
 from synthmill.kinds.boxes import from_corners, to_corners
 from synthmill.runtime.errors import InvalidField, SynthmillError, Unavailable, rebuild
 from synthmill.runtime.tensors import from_tensor
 from synthmill.v1 import augmentation_service_pb2 as pb
-from synthmill.v1 import job_pb2
+from synthmill.v1 import job_pb2, policy_pb2
 
 Images = Sequence[np.ndarray] | np.ndarray
 """A list of images (H, W, C) or (H, W), of any sizes, or one array (N, H, W, C) or (N, H, W)."""
@@ -56,8 +57,8 @@ class AsyncAugmentation(ServiceClient):
     """The augmentation service.
 
     What becomes of a record is a function of the record, its index, the policy and the seed: the same alone, in any
-    call, and however often it is asked for. A policy is a mapping, the path of a YAML file, or the name of a ready-made
-    one.
+    call, and however often it is asked for. A policy is a mapping, the path of a YAML file, the name of a ready-made
+    one, or that of a saved one, "policies/{policy}" or "policies/{policy}/versions/{n}".
     """
 
     stub = RecordStub
@@ -208,10 +209,23 @@ class AsyncAugmentation(ServiceClient):
 
         Raises:
             InvalidField: something is missing, unknown or not allowed; the field is its path in the policy.
-            NotFound: there is no such ready-made policy.
+            NotFound: there is no such policy.
         """
         request = make(pb.ResolvePolicyRequest, kind=kind, **policy_fields(policy))
         return await self._unary("ResolvePolicy", request)
+
+    async def save_policy(self, name: str, policy: PolicySource, *, kind: str = "") -> policy_pb2.PolicyVersion:
+        """Checks a policy and publishes it in the catalog; returns the version, the newest one if that is the same.
+
+        Args:
+            name: policy to add a version to; "policies/" may be left out.
+
+        Raises:
+            InvalidField: the name is malformed, or the policy is not allowed; the field is its path in the policy.
+            NotFound: there is no such policy.
+        """
+        request = make(pb.SavePolicyRequest, name=name.removeprefix("policies/"), kind=kind, **policy_fields(policy))
+        return await self._unary("SavePolicy", request)
 
     async def create_augmentation_job(
         self,
@@ -241,7 +255,7 @@ class AsyncAugmentation(ServiceClient):
 
         Raises:
             InvalidField: the policy or a number is not allowed.
-            NotFound: there is no such dataset or ready-made policy.
+            NotFound: there is no such dataset or policy.
             FailedPrecondition: the dataset cannot be augmented by this policy.
         """
         request = make(
@@ -298,7 +312,8 @@ class AsyncAugmentation(ServiceClient):
                 async with contextlib.aclosing(self._exchange("AugmentStream", outbox.messages(spec))) as responses:
                     async for response in responses:
                         outbox.open()
-                        # What is mixed with must stay the same version, should the stream have to go on.
+                        # What is done and what is mixed with must stay the same, should the stream have to go on.
+                        spec.policy_name = response.policy_name or spec.policy_name
                         spec.pool = response.pool or spec.pool
                         for result in response.results:
                             outbox.answered(result.index)
@@ -320,6 +335,7 @@ class Augmentation(Blocking[AsyncAugmentation]):
     list_operations = blocking(AsyncAugmentation.list_operations)
     list_ready_made_policies = blocking(AsyncAugmentation.list_ready_made_policies)
     resolve_policy = blocking(AsyncAugmentation.resolve_policy)
+    save_policy = blocking(AsyncAugmentation.save_policy)
     create_augmentation_job = blocking(AsyncAugmentation.create_augmentation_job)
     get_lineage = blocking(AsyncAugmentation.get_lineage)
 
@@ -330,9 +346,9 @@ def _each_box(
     return [convert(each, box_format, size) for each, size in zip(boxes, sizes, strict=True)]
 
 
-def _to_augmented(result: pb.AugmentationResult, return_errors: bool) -> Augmented:
-    if result.HasField("error"):
-        told = result.error
+def _to_augmented(result: Result, return_errors: bool) -> Augmented:
+    told = result.error
+    if told is not None:
         metadata = {**told.metadata, "index": str(result.index)}
         error = rebuild(told.reason, f"record {result.index}: {told.message}", metadata)
         if not return_errors:

@@ -8,13 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from synthmill.client.clients import Client
-from synthmill.client.policies import PolicySource, policy_mapping
+from synthmill.client.policies import PolicySource, is_ready_made, is_saved, policy_mapping
 from synthmill.kinds.augmentation import Augmenter
 from synthmill.kinds.base import Kind
-from synthmill.kinds.policy_messages import to_mapping
 from synthmill.kinds.registry import get_kind
 from synthmill.runtime.errors import FailedPrecondition, InvalidField, NotFound
-from synthmill.v1 import policy_pb2
 
 Item = Mapping[str, Any]
 """A record: arrays by name, which are augmented, and anything else, which is left as it is."""
@@ -37,7 +35,9 @@ class AugmentedDataset:
 
     Args:
         source: items as mappings.
-        policy: a mapping, the path of a YAML file, or the name of a ready-made policy.
+        policy: a mapping, the path of a YAML file, or the name of a ready-made policy. With a client also the name of a
+            saved one, of the version that is the newest when this is made; without one, what
+            `client.catalog.get_policy` has returned.
         client: augments over the wire; without one, this process does it, for which the extra `augmentation` must be
             installed.
         seed: seed.
@@ -47,6 +47,7 @@ class AugmentedDataset:
 
     Raises:
         InvalidField: the policy is not allowed.
+        NotFound: there is no policy of that name.
         FailedPrecondition: there is no client, and something is missing that augments in this process.
     """
 
@@ -63,6 +64,10 @@ class AugmentedDataset:
     ) -> None:
         if pool and client is None:
             raise InvalidField("pool", pool, "none without a client")
+        if is_saved(policy):
+            if client is None:
+                raise InvalidField("policy", policy, "without a client, what client.catalog.get_policy returned for it")
+            policy = client.augmentation.resolve_policy(policy, kind=kind).policy_name
         self._source, self._policy, self._client = source, policy, client
         self._seed, self._kind, self._pool, self._transform = seed, kind, pool, transform
         self._epoch = 0
@@ -120,17 +125,12 @@ class AugmentedDataset:
         return [side.to_arrays(done) for done in self._augmenter.augment(examples, indices, self._seed)]
 
     def _open(self) -> Augmenter:
-        side = _side_of(get_kind(self._kind))
-        policy = self._policy
-        if isinstance(policy, policy_pb2.Policy):
-            given: Any = to_mapping(policy)
-        elif isinstance(policy, str) and policy in side.ready_made:
-            given = side.ready_made[policy]
-        elif isinstance(policy, str) and not policy.endswith((".yaml", ".yml", ".json")):
+        side, policy = _side_of(get_kind(self._kind)), self._policy
+        if not is_ready_made(policy):
+            return side.open(side.policy(policy_mapping(policy)))
+        if policy not in side.ready_made:
             raise NotFound(f"policy: there is no {policy!r}, only {', '.join(side.ready_made)}", field="policy")
-        else:
-            given = policy_mapping(policy)
-        return side.open(side.policy(given))
+        return side.open(side.policy(side.ready_made[policy]))
 
 
 def _side_of(kind: Kind) -> Any:

@@ -6,24 +6,20 @@ import contextlib
 import dataclasses
 import os
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from synthmill.client.batches import Batch
+from synthmill.client.executing import IN_FLIGHT, Executor
+from synthmill.client.filters import from_recipe
 from synthmill.client.sampling import AsyncSampling
-from synthmill.client.shards import Shard, Shards, batch_rows
-from synthmill.client.writers.encoding import Encoding
-from synthmill.client.writers.manifest import Recipe, Record, Tally, make_manifest
+from synthmill.client.shard_writing import ShardWriter, Step
+from synthmill.client.shards import Shard, Shards
+from synthmill.client.writers.manifest import Recipe, Record, make_manifest
 from synthmill.client.writers.plan import Plan
 from synthmill.client.writers.shard_folder import ShardFolder
 from synthmill.runtime.errors import Overloaded, ResourceExhausted
 from synthmill.v1 import model_pb2
-
-# On two processors a second shard makes it half as fast again, since one is encoded while the other is received, and a
-# third no faster. Each takes some 40 MB.
-IN_FLIGHT = min(4, max(2, os.cpu_count() or 1))
-"""Shards written at once, unless something else is asked for."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,21 +111,23 @@ class BulkRun:
         self._folder = folder
         self._plan = plan
         self._shards = plan.shards if part is None else plan.shards.part(*part)
-        self._encoding = Encoding.of_model(version, card.get("schema", {}))
         self._records: dict[Shard, Record] = {}
         self._report = ProgressReport(None, 0)
 
-    async def run(self, *, overwrite: bool, in_flight: int, on_progress: OnProgress | None) -> dict[str, Any]:
+    async def run(
+        self, executor: Executor, *, overwrite: bool, in_flight: int | None, on_progress: OnProgress | None
+    ) -> dict[str, Any]:
         """Writes what is not there yet; returns the manifest of these shards, which is written once all are there.
 
         Args:
+            executor: writes the shards.
             overwrite: whether what was written there before goes.
-            in_flight: shards to write at once.
+            in_flight: shards to write at once; None leaves it to the executor.
         """
         self._report = ProgressReport(on_progress, self._shards.count)
         if not overwrite and self._folder.read_plan() is not None:
             self._report.begin(verifying=True)
-            await self._sampling.each(self._verify, self._shards, in_flight)
+            await self._sampling.each(self._verify, self._shards, in_flight or IN_FLIGHT)
         if len(self._records) < len(self._shards):
             await self._check_askable(self._shards.stop - 1)
         if overwrite:
@@ -137,7 +135,9 @@ class BulkRun:
         with named(self._folder.path), self._folder.claimed(self._plan, self._shards):
             self._report.begin(verifying=False)
             missing = (shard for shard in self._shards if shard not in self._records)
-            await self._sampling.each(self._write, missing, in_flight)
+            schema = self._card.get("schema", {})
+            writer = ShardWriter(self._sampling, self._version, schema, self._folder, self._plan)
+            await executor.write(writer, missing, in_flight, self._take)
             return await self._sampling.work(self._finish)
 
     async def _check_askable(self, index: int) -> None:
@@ -152,6 +152,7 @@ class BulkRun:
                 start_index=index,
                 labels=recipe.label_plan or None,
                 truncation=recipe.truncation,
+                filter=from_recipe(recipe.filter),
             )
 
     async def _verify(self, shard: Shard) -> None:
@@ -162,27 +163,12 @@ class BulkRun:
         elif self._folder.has_record(shard):
             self._report.add(damaged=1)
 
-    async def _write(self, shard: Shard) -> None:
-        tally = Tally(self._version)
-        with self._folder.scratch(shard) as scratch:
-            name = self._folder.file_name(shard)
-            with contextlib.closing(self._folder.writer(scratch, self._encoding, shard.count, name)) as writer:
-                async with contextlib.aclosing(self._batches(shard)) as batches:
-                    async for batch in batches:
-                        tally.add(batch)
-                        await self._sampling.work(writer.add, batch)
-                        self._report.add(done=batch.count)
-                await self._sampling.work(writer.finish)
-            record = await self._sampling.work(self._folder.publish, scratch, shard, tally.by_name())
-        self._records[shard] = record
-        self._report.add(size_bytes=record.size_bytes)
-
-    def _batches(self, shard: Shard) -> AsyncGenerator[Batch, None]:
-        return stream_recipe(
-            self._sampling,
-            self._version,
-            dataclasses.replace(self._plan.recipe, start_index=shard.start, count=shard.count),
-        )
+    def _take(self, shard: Shard, step: Step) -> None:
+        if step.record is None:
+            self._report.add(done=step.count)
+        else:
+            self._records[shard] = step.record
+            self._report.add(size_bytes=step.record.size_bytes)
 
     def _finish(self) -> dict[str, Any]:
         """Writes the manifest if all shards of the folder are there; returns that of these."""
@@ -207,19 +193,6 @@ class BulkRun:
 
     def _manifest(self, recipe: Recipe, records: list[Record]) -> dict[str, Any]:
         return make_manifest(self._version, self._card, recipe, self._plan.format, records)
-
-
-def stream_recipe(sampling: AsyncSampling, version: model_pb2.Model, recipe: Recipe) -> AsyncGenerator[Batch, None]:
-    """Streams the samples of a recipe, in batches of a size that the model alone decides."""
-    return sampling.iter_batches(
-        version.name,
-        recipe.count,
-        batch_size=batch_rows(version.columns),
-        seed=recipe.seed,
-        start_index=recipe.start_index,
-        labels=recipe.label_plan or None,
-        truncation=recipe.truncation,
-    )
 
 
 @contextlib.contextmanager

@@ -1,9 +1,8 @@
-"""Datasets and models: brought in, listed, read, deleted."""
+"""Datasets, models and policies: brought in, listed, read, deleted."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,10 @@ from typing import Any
 from synthmill.client.batches import Batch
 from synthmill.client.blocking import Blocking, blocking, blocking_iterator
 from synthmill.client.messages import full_name, make, new_request_id
-from synthmill.client.services import ServiceClient, check_digest
-from synthmill.client.staging import staged_file
+from synthmill.client.services import ServiceClient
 from synthmill.client.uploads import Upload
 from synthmill.runtime.structs import to_struct
-from synthmill.v1 import artifact_pb2, dataset_pb2, job_pb2, model_pb2
+from synthmill.v1 import artifact_pb2, dataset_pb2, evaluation_pb2, job_pb2, model_pb2, policy_pb2
 from synthmill.v1 import catalog_service_pb2 as pb
 from synthmill.v1.catalog_service_pb2_grpc import CatalogServiceStub
 
@@ -23,8 +21,8 @@ from synthmill.v1.catalog_service_pb2_grpc import CatalogServiceStub
 class AsyncCatalog(ServiceClient):
     """The catalog service.
 
-    Datasets and models are named "datasets/{dataset}" and "models/{model}", or "datasets/{dataset}/versions/{n}" and
-    "models/{model}/versions/{n}"; the collection in front may be left out.
+    Datasets, models and policies are named "datasets/{dataset}", "models/{model}" and "policies/{policy}", and their
+    versions "datasets/{dataset}/versions/{n}" and so on; the collection in front may be left out.
     """
 
     stub = CatalogServiceStub
@@ -170,19 +168,75 @@ class AsyncCatalog(ServiceClient):
             async for item in models:
                 yield item
 
-    async def promote_model(self, name: str) -> model_pb2.Model:
-        """Makes a version the one that its model's name without a number means."""
-        return await self._unary("PromoteModel", pb.PromoteModelRequest(name=full_name("models", name)))
+    async def promote_model(self, name: str, *, override_reason: str = "") -> model_pb2.Model:
+        """Makes a version the one that its model's name without a number means.
+
+        Args:
+            override_reason: why it is promoted whatever the gate says; it is kept in `Model.promotion`. Empty means
+                that the gate decides.
+
+        Raises:
+            GateRefused: its newest evaluation has not passed the gate, or there is none.
+        """
+        request = make(pb.PromoteModelRequest, name=full_name("models", name), override_reason=override_reason)
+        return await self._unary("PromoteModel", request)
 
     async def delete_model(self, name: str) -> None:
         """Deletes a model version."""
         await self._unary("DeleteModel", pb.DeleteModelRequest(name=full_name("models", name)))
 
+    async def publish_policy(self, policy: str, version: policy_pb2.PolicyVersion) -> policy_pb2.PolicyVersion:
+        """Publishes a policy version; if the newest one is the same already, returns that.
+
+        The catalog does not know operations: `AsyncAugmentation.save_policy` checks a policy first, then publishes it.
+
+        Args:
+            policy: policy to add a version to.
+            version: kind, policy with every default written out, and its digest.
+
+        Raises:
+            InvalidField: a field has a value that is not allowed.
+        """
+        request = make(pb.PublishPolicyRequest, policy=policy.removeprefix("policies/"), version=version)
+        return await self._unary("PublishPolicy", request)
+
+    async def get_policy(self, name: str) -> policy_pb2.PolicyVersion:
+        """Returns a policy version; without a number the newest."""
+        return await self._unary("GetPolicy", pb.GetPolicyRequest(name=full_name("policies", name)))
+
+    async def list_policies(self, policy: str = "") -> AsyncGenerator[policy_pb2.PolicyVersion, None]:
+        """Yields policy versions, the newest first; of one policy, or of all."""
+        request = pb.ListPoliciesRequest(policy=policy and full_name("policies", policy))
+        async with contextlib.aclosing(self._pages("ListPolicies", request, "policies")) as policies:
+            async for item in policies:
+                yield item
+
+    async def delete_policy(self, name: str) -> None:
+        """Deletes a policy version."""
+        await self._unary("DeletePolicy", pb.DeletePolicyRequest(name=full_name("policies", name)))
+
+    async def get_evaluation(self, name: str) -> evaluation_pb2.Evaluation:
+        """Returns an evaluation; "evaluations/" may be left out."""
+        return await self._unary("GetEvaluation", pb.GetEvaluationRequest(name=full_name("evaluations", name)))
+
+    async def list_evaluations(self, subject: str = "") -> AsyncGenerator[evaluation_pb2.Evaluation, None]:
+        """Yields evaluations, the newest first, without artifacts.
+
+        Args:
+            subject: only those of a model, of a dataset, "datasets/{dataset}", or of one of their versions; "models/"
+                may be left out. Empty means all.
+        """
+        name = subject if not subject or subject.startswith("datasets/") else full_name("models", subject)
+        request = pb.ListEvaluationsRequest(subject=name)
+        async with contextlib.aclosing(self._pages("ListEvaluations", request, "evaluations")) as evaluations:
+            async for item in evaluations:
+                yield item
+
     async def read_artifact(self, owner: str, artifact: artifact_pb2.Artifact) -> AsyncGenerator[bytes, None]:
         """Yields the bytes of a file; a stream that breaks is taken up where it ended.
 
         Args:
-            owner: dataset or model version that has the file.
+            owner: dataset or model version, or evaluation, that has the file.
 
         Raises:
             DataLoss: the bytes are not those announced, or the service has lost them.
@@ -198,13 +252,7 @@ class AsyncCatalog(ServiceClient):
         Raises:
             DataLoss: the bytes do not have the digest announced.
         """
-        digest = hashlib.sha256()
-        with staged_file(Path(path)) as partial, partial.open("wb") as file:
-            async with contextlib.aclosing(self.read_artifact(owner, artifact)) as chunks:
-                async for data in chunks:
-                    digest.update(data)
-                    await self.work(file.write, data)
-            check_digest(owner, artifact, digest)
+        await self._download(owner, artifact, self.read_artifact(owner, artifact), Path(path))
 
 
 class Catalog(Blocking[AsyncCatalog]):
@@ -223,6 +271,12 @@ class Catalog(Blocking[AsyncCatalog]):
     list_models = blocking_iterator(AsyncCatalog.list_models)
     promote_model = blocking(AsyncCatalog.promote_model)
     delete_model = blocking(AsyncCatalog.delete_model)
+    publish_policy = blocking(AsyncCatalog.publish_policy)
+    get_policy = blocking(AsyncCatalog.get_policy)
+    list_policies = blocking_iterator(AsyncCatalog.list_policies)
+    delete_policy = blocking(AsyncCatalog.delete_policy)
+    get_evaluation = blocking(AsyncCatalog.get_evaluation)
+    list_evaluations = blocking_iterator(AsyncCatalog.list_evaluations)
     read_artifact = blocking_iterator(AsyncCatalog.read_artifact)
     download_artifact = blocking(AsyncCatalog.download_artifact)
 

@@ -12,15 +12,19 @@ from synthmill.client.augmentation import AsyncAugmentation, Augmentation
 from synthmill.client.blocking import Blocking, blocking
 from synthmill.client.catalog import AsyncCatalog, Catalog
 from synthmill.client.endpoints import AsyncEndpoint, BlockingEndpoint, Endpoint
+from synthmill.client.evaluation import AsyncEvaluation, Evaluation
 from synthmill.client.jobs import AsyncJobs, Jobs
+from synthmill.client.pipeline import AsyncPipeline, Pipeline
 from synthmill.client.sampling import AsyncSampling, Sampling
 from synthmill.client.settings import Settings
+from synthmill.client.status import TIMEOUT_S, ServiceReport, ask_all
 from synthmill.client.training import AsyncTraining, Training
 from synthmill.client.writing import SampleWriting
+from synthmill.runtime.credentials import Credentials
 
 TENANT_VARIABLE = "SYNTHMILL_TENANT"
 
-JOB_SERVICES = ("catalog", "augmentation", "training")
+JOB_SERVICES = ("catalog", "augmentation", "training", "evaluation", "pipeline")
 """The services that run jobs."""
 
 
@@ -35,7 +39,17 @@ class _Core(SampleWriting):
         self.augmentation = AsyncAugmentation(endpoints["augmentation"], settings)
         self.training = AsyncTraining(endpoints["training"], settings)
         self.sampling = AsyncSampling(endpoints["sampling"], settings, tenant)
+        self.evaluation = AsyncEvaluation(endpoints["evaluation"], settings)
+        self.pipeline = AsyncPipeline(endpoints["pipeline"], settings)
         self.jobs = AsyncJobs({service: endpoints[service] for service in JOB_SERVICES}, settings)
+
+    async def status(self, timeout_s: float = TIMEOUT_S) -> list[ServiceReport]:
+        """Asks all services at once how they are doing; one that does not serve is reported, not raised.
+
+        Args:
+            timeout_s: deadline of each, in seconds.
+        """
+        return await ask_all(self.endpoints, timeout_s)
 
     async def close(self) -> None:
         """Ends all connections."""
@@ -52,22 +66,29 @@ class AsyncClient(_Core):
         augmentation_address: "host:port" of the augmentation service.
         training_address: "host:port" of the training service.
         sampling_address: "host:port" of the sampling service.
+        evaluation_address: "host:port" of the evaluation service.
+        pipeline_address: "host:port" of the pipeline service.
         settings: deadlines and retries.
         tenant: a name for who asks: requests for samples take turns by tenant, over however many connections they come.
-            None means SYNTHMILL_TENANT; empty, that each connection is a tenant of its own.
+            None means SYNTHMILL_TENANT; empty, that each connection is a tenant of its own. Where services ask for
+            tokens, the token's tenant counts.
+        credentials: TLS and token. None means what SYNTHMILL_CA, SYNTHMILL_CLIENT_CERTIFICATE, SYNTHMILL_CLIENT_KEY and
+            SYNTHMILL_TOKEN_FILE name.
 
     An address that is not given comes from SYNTHMILL_CATALOG_ADDRESS and its like, then from SYNTHMILL_ADDRESS, which
     is meant as `address` is, and at last it is 127.0.0.1 with the default ports.
 
     Attributes:
-        catalog: datasets and models.
+        catalog: datasets, models, policies and evaluations.
         augmentation: new records of given ones.
         training: training jobs.
         sampling: samples.
+        evaluation: evaluation jobs.
+        pipeline: loops.
         jobs: jobs of all services.
 
     Raises:
-        InvalidField: an address is malformed.
+        InvalidField: an address is malformed, or a part of the credentials is missing.
     """
 
     def __init__(
@@ -78,17 +99,23 @@ class AsyncClient(_Core):
         augmentation_address: str | None = None,
         training_address: str | None = None,
         sampling_address: str | None = None,
+        evaluation_address: str | None = None,
+        pipeline_address: str | None = None,
         settings: Settings | None = None,
         tenant: str | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         given = {
             "catalog": catalog_address,
             "augmentation": augmentation_address,
             "training": training_address,
             "sampling": sampling_address,
+            "evaluation": evaluation_address,
+            "pipeline": pipeline_address,
         }
         addresses = resolve_addresses(given, address, os.environ)
-        endpoints = {service: AsyncEndpoint(service, target) for service, target in addresses.items()}
+        shown = Credentials.from_environment(os.environ) if credentials is None else credentials
+        endpoints = {service: AsyncEndpoint(service, target, shown) for service, target in addresses.items()}
         super().__init__(endpoints, settings, tenant)
 
     async def __aenter__(self) -> Self:
@@ -114,26 +141,35 @@ class Client(Blocking[_Core]):
         augmentation_address: str | None = None,
         training_address: str | None = None,
         sampling_address: str | None = None,
+        evaluation_address: str | None = None,
+        pipeline_address: str | None = None,
         settings: Settings | None = None,
         tenant: str | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         given = {
             "catalog": catalog_address,
             "augmentation": augmentation_address,
             "training": training_address,
             "sampling": sampling_address,
+            "evaluation": evaluation_address,
+            "pipeline": pipeline_address,
         }
         addresses = resolve_addresses(given, address, os.environ)
-        endpoints = {service: BlockingEndpoint(service, target) for service, target in addresses.items()}
+        shown = Credentials.from_environment(os.environ) if credentials is None else credentials
+        endpoints = {service: BlockingEndpoint(service, target, shown) for service, target in addresses.items()}
         core = _Core(endpoints, settings, tenant)
         super().__init__(core)
         self.catalog = Catalog(core.catalog)
         self.augmentation = Augmentation(core.augmentation)
         self.training = Training(core.training)
         self.sampling = Sampling(core.sampling)
+        self.evaluation = Evaluation(core.evaluation)
+        self.pipeline = Pipeline(core.pipeline)
         self.jobs = Jobs(core.jobs)
 
     write_samples = blocking(_Core.write_samples)
+    status = blocking(_Core.status)
     close = blocking(_Core.close)
 
     @property

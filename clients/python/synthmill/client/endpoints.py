@@ -18,10 +18,12 @@ from typing import Any, Generic, ParamSpec, Self, TypeVar
 from synthmill.client import crews, forking
 from synthmill.client.blocking import run
 from synthmill.runtime.channels import connect, connect_sync
+from synthmill.runtime.credentials import Credentials
 from synthmill.runtime.errors import Internal, Unavailable
 
 # What gRPC says for asyncio when a message cannot be sent because the stream has ended; how it ended it says no more.
 _NOT_SENT = "Internal error from Core"
+_NO_CREDENTIALS = Credentials()
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,11 +35,13 @@ class Endpoint(ABC):
     Args:
         service: its name, for messages.
         address: "host:port".
+        credentials: what it is shown.
     """
 
-    def __init__(self, service: str, address: str) -> None:
+    def __init__(self, service: str, address: str, credentials: Credentials = _NO_CREDENTIALS) -> None:
         self.service = service
         self.address = address
+        self.credentials = credentials
 
     @abstractmethod
     async def unary(self, stub: type, method: str, request: Any, timeout_s: float) -> Any:
@@ -70,6 +74,10 @@ class Endpoint(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Ends the connection; the next call would open another."""
+
+    def elsewhere(self) -> BlockingEndpoint:
+        """Returns the same service for another process."""
+        return BlockingEndpoint(self.service, self.address, self.credentials)
 
     @contextlib.contextmanager
     def _located(self) -> Iterator[None]:
@@ -155,7 +163,7 @@ class AsyncEndpoint(Endpoint):
     def _method(self, stub: type, method: str) -> Any:
         if self._channel is None:
             forking.note_use()
-            self._channel = connect(self.address)
+            self._channel = connect(self.address, self.credentials)
         return getattr(stub(self._channel), method)
 
 
@@ -209,12 +217,12 @@ class BlockingEndpoint(Endpoint):
             channel.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"service": self.service, "address": self.address}
+        return {"service": self.service, "address": self.address, "credentials": self.credentials}
 
     def _method(self, stub: type, method: str) -> Any:
         if self._channel is None or self._owner != os.getpid():
             forking.note_use()
-            self._channel, self._owner = connect_sync(self.address), os.getpid()
+            self._channel, self._owner = connect_sync(self.address, self.credentials), os.getpid()
         return getattr(stub(self._channel), method)
 
 

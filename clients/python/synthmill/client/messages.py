@@ -17,6 +17,7 @@ _ALLOWED = {
     FieldDescriptor.TYPE_INT64: "an integer of -2^63 to 2^63 - 1",
     FieldDescriptor.TYPE_UINT64: "an integer of 0 to 2^64 - 1",
     FieldDescriptor.TYPE_FLOAT: "a number",
+    FieldDescriptor.TYPE_DOUBLE: "a number",
     FieldDescriptor.TYPE_STRING: "text",
 }
 
@@ -40,7 +41,7 @@ def full_name(collection: str, name: str) -> str:
     """Returns "models/x" for "x"; a name that has its collection already is left as it is.
 
     Args:
-        collection: "datasets", "models" or "jobs".
+        collection: "datasets", "models", "policies", "loops" or "jobs".
     """
     return name if name.startswith(f"{collection}/") else f"{collection}/{name}"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from synthmill.client.results import read_response
 from synthmill.runtime.errors import InvalidField
 from synthmill.runtime.squares import INDEX_LIMIT
 from synthmill.runtime.wire import Parts, number, prefix, tensor_parts
@@ -33,12 +34,13 @@ class EncodedRecord:
 
 
 class RecordStub(AugmentationServiceStub):
-    """The methods of the augmentation service; those that take records take them serialised."""
+    """The methods of the augmentation service; those that take records take them serialised, and give
+    what `read_response` reads."""
 
     def __init__(self, channel: Any) -> None:
         super().__init__(channel)
         path = f"/{pb.DESCRIPTOR.services_by_name['AugmentationService'].full_name}"
-        read = pb.AugmentResponse.FromString
+        read = read_response
         self.Augment = channel.unary_unary(f"{path}/Augment", bytes, response_deserializer=read)
         self.AugmentStream = channel.stream_stream(f"{path}/AugmentStream", bytes, response_deserializer=read)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Self
 
 from synthmill.client.batches import Batch, Rebatcher, join
 from synthmill.client.blocking import Blocking, blocking, blocking_iterator
 from synthmill.client.chunks import Chunk, ChunkStub
 from synthmill.client.endpoints import Endpoint
+from synthmill.client.filters import Filter, to_filter
 from synthmill.client.labels import label_counts, to_label_plan
 from synthmill.client.messages import full_name, make
 from synthmill.client.services import ServiceClient
@@ -39,6 +41,10 @@ class AsyncSampling(ServiceClient):
         super().__init__(endpoint, settings)
         self._tenant = tenant
 
+    def elsewhere(self) -> Self:
+        """Returns the same client for another process; it blocks and may be pickled."""
+        return type(self)(self._endpoint.elsewhere(), self._settings, self._tenant)
+
     async def sample(
         self,
         model: str,
@@ -49,6 +55,7 @@ class AsyncSampling(ServiceClient):
         indices: Sequence[int] | None = None,
         labels: Labels = None,
         truncation: float | None = None,
+        filter: Filter = None,
     ) -> Batch:
         """Returns samples at once; more than one message holds are fetched in parts.
 
@@ -56,9 +63,12 @@ class AsyncSampling(ServiceClient):
             count: samples of the range that begins at `start_index`; ignored if `indices` is given.
             indices: indices of the samples, in any order; `Batch.first_index` is then the first of them.
             truncation: scale of the latent vector; None leaves it to the model.
+            filter: which of several candidates each sample is. True is the model's own, `sample_filter` makes others;
+                the batch then has "confidence", "attempt" and "passed" too, and "score" if that is bounded.
 
         Raises:
             InvalidField: a field has a value that is not allowed.
+            FailedPrecondition: the model has no opinions to filter by.
             NotFound: there is no such model.
             OutOfRange: the label plan has no such index.
             DataLoss: the model is damaged.
@@ -70,6 +80,7 @@ class AsyncSampling(ServiceClient):
             seed=seed,
             label_plan=to_label_plan(labels),
             truncation=truncation,
+            filter=to_filter(filter),
             tenant=self._tenant,
             **where,
         )
@@ -85,6 +96,7 @@ class AsyncSampling(ServiceClient):
         start_index: int = 0,
         labels: Labels = None,
         truncation: float | None = None,
+        filter: Filter = None,
         on_progress: Progress | None = None,
     ) -> AsyncGenerator[Batch, None]:
         """Yields the samples of a range in order; a stream that breaks is taken up where it ended, with nothing twice.
@@ -107,6 +119,7 @@ class AsyncSampling(ServiceClient):
             count=count,
             label_plan=await self.fixed_plan(model, seed, to_label_plan(labels)),
             truncation=truncation,
+            filter=to_filter(filter),
             tenant=self._tenant,
         )
         received = 0

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from pathlib import Path
 from typing import Any, ClassVar, ParamSpec, TypeVar
 
 from synthmill.client.endpoints import Endpoint
 from synthmill.client.retrying import BROKEN, Tries
 from synthmill.client.settings import Settings
+from synthmill.client.staging import staged_file
 from synthmill.runtime.errors import DataLoss, SynthmillError, Unavailable
 from synthmill.v1 import artifact_pb2
 
@@ -95,6 +98,26 @@ class ServiceClient:
                     raise DataLoss(f"{artifact.name}: byte {chunk.offset} came where {request.offset} was expected")
                 request.offset += len(chunk.data)
                 yield chunk.data
+
+    async def _download(
+        self, owner: str, artifact: artifact_pb2.Artifact, chunks: AsyncGenerator[bytes, None], path: Path
+    ) -> None:
+        """Writes a file to a path, at once or not at all.
+
+        Args:
+            owner: whose file it is.
+            chunks: its bytes; closed at the end.
+
+        Raises:
+            DataLoss: the bytes do not have the digest announced.
+        """
+        digest = hashlib.sha256()
+        async with contextlib.aclosing(chunks):
+            with staged_file(path) as partial, partial.open("wb") as file:
+                async for data in chunks:
+                    digest.update(data)
+                    await self.work(file.write, data)
+                check_digest(owner, artifact, digest)
 
     async def _pages(self, method: str, request: Any, field: str) -> AsyncGenerator[Any, None]:
         """Yields the items of all pages of a list."""

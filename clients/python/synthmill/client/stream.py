@@ -8,6 +8,8 @@ from typing import Any
 from torch.utils.data import IterableDataset, get_worker_info
 
 from synthmill.client.clients import Client
+from synthmill.client.epochs import Epochs
+from synthmill.client.filters import Filter, to_filter
 from synthmill.client.labels import to_label_plan
 from synthmill.client.sampling import Labels
 from synthmill.client.virtual import Sample, to_sample
@@ -17,6 +19,8 @@ from synthmill.runtime.errors import InvalidField
 class SampleStream(IterableDataset):
     """A range of samples, streamed; the workers of a DataLoader share it, each streaming a run of its own.
 
+    Every epoch has the same samples, unless `set_epoch` has it stream fresh ones.
+
     Args:
         client: where the services are.
         model: "models/{model}" or one of its versions; the version is fixed when the dataset is made.
@@ -24,6 +28,7 @@ class SampleStream(IterableDataset):
         seed: seed.
         start_index: index of the first sample.
         labels: label plan, or its text.
+        filter: which of several candidates each sample is, as in `AsyncSampling.sample`.
         transform: makes an item out of a sample, {"image": uint8 (H, W, C), "label": int}.
 
     Raises:
@@ -40,6 +45,7 @@ class SampleStream(IterableDataset):
         seed: int = 0,
         start_index: int = 0,
         labels: Labels = None,
+        filter: Filter = None,
         transform: Callable[[Sample], Any] | None = None,
     ) -> None:
         if length < 1:
@@ -49,8 +55,17 @@ class SampleStream(IterableDataset):
         self._client = client
         self._length = length
         self._seed = seed
-        self._start_index = start_index
+        self._filter = to_filter(filter)
         self._transform = transform
+        self._epochs = Epochs(start_index, length, self._plan)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Has the samples be fresh ones, as `SampleDataset.set_epoch`.
+
+        Raises:
+            InvalidField: there is no such epoch; exact counts of labels have an end.
+        """
+        self._epochs.begin(epoch)
 
     def __iter__(self) -> Iterator[Any]:
         start, stop = self._share()
@@ -60,8 +75,9 @@ class SampleStream(IterableDataset):
             self.model.name,
             stop - start,
             seed=self._seed,
-            start_index=self._start_index + start,
+            start_index=self._epochs.first_index + start,
             labels=self._plan,
+            filter=self._filter,
         )
         for batch in batches:
             for row in range(batch.count):

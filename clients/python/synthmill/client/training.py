@@ -35,6 +35,7 @@ class AsyncTraining(ServiceClient):
         budget_s: float = 0.0,
         target: Mapping[str, float] | None = None,
         processes: int = 0,
+        executor: str = "",
     ) -> job_pb2.Job:
         """Begins to train a generator; the job's result is a model version.
 
@@ -50,11 +51,12 @@ class AsyncTraining(ServiceClient):
             budget_s: most training time, in seconds; 0 sets no bound.
             target: the utility that ends the run: {"tstr": 0.85}, or {"fidelity": 0.9} without labels.
             processes: that share every batch; 0 means 1.
+            executor: what runs them: "local", or "ray" for the service's Ray cluster; empty leaves it to the service.
 
         Raises:
             InvalidField: an unknown family or hyper-parameter, or a value that is not allowed.
             NotFound: there is no such dataset.
-            FailedPrecondition: the dataset cannot be trained on.
+            FailedPrecondition: the dataset cannot be trained on, or the service has no such executor.
         """
         request = make(
             pb.CreateTrainingJobRequest,
@@ -68,6 +70,7 @@ class AsyncTraining(ServiceClient):
             budget=_to_duration(budget_s) if budget_s else None,
             target=_to_target(target) if target else None,
             processes=processes,
+            executor=executor,
         )
         return await self._unary("CreateTrainingJob", request)
 
@@ -114,6 +117,44 @@ class AsyncTraining(ServiceClient):
         )
         return await self._unary("CreateCompressionJob", request)
 
+    async def create_filtering_job(
+        self,
+        model: str,
+        *,
+        dataset: str = "",
+        parameters: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        request_id: str = "",
+        validate_only: bool = False,
+    ) -> job_pb2.Job:
+        """Begins to give a model version opinions of its samples and a filter; the result is another version of it.
+
+        Its samples are the same, and `filter=True` keeps those that it holds good. The job's messages tell what each
+        bound was found to be worth.
+
+        Args:
+            model: "models/{model}", or one of its versions; "models/" may be left out.
+            dataset: with real records; empty means the one that the model was trained on.
+            parameters: of opinions and judgement by name; a job made with `validate_only` tells them all.
+            request_id: UUID; a second call with the same one returns the same job. Empty means a new one.
+            validate_only: only check and resolve the request; the job returned has no name.
+
+        Raises:
+            InvalidField: an unknown parameter, or a value that is not allowed.
+            NotFound: there is no such model or dataset.
+            FailedPrecondition: the model has no classes, or the dataset does not fit it.
+        """
+        request = make(
+            pb.CreateFilteringJobRequest,
+            model=full_name("models", model),
+            dataset=full_name("datasets", dataset) if dataset else "",
+            parameters=to_struct(parameters or {}),
+            seed=seed,
+            request_id=request_id or new_request_id(),
+            validate_only=validate_only,
+        )
+        return await self._unary("CreateFilteringJob", request)
+
     async def list_families(self, kind: str = "") -> list[pb.Family]:
         """Returns the families of generators of a kind, or of all kinds, with their hyper-parameters."""
         return list((await self._unary("ListFamilies", pb.ListFamiliesRequest(kind=kind))).families)
@@ -138,4 +179,5 @@ class Training(Blocking[AsyncTraining]):
 
     create_training_job = blocking(AsyncTraining.create_training_job)
     create_compression_job = blocking(AsyncTraining.create_compression_job)
+    create_filtering_job = blocking(AsyncTraining.create_filtering_job)
     list_families = blocking(AsyncTraining.list_families)

@@ -10,6 +10,8 @@ import numpy as np
 
 from synthmill.client.batches import Batch
 from synthmill.client.clients import Client
+from synthmill.client.epochs import Epochs
+from synthmill.client.filters import Filter, to_filter
 from synthmill.client.labels import to_label_plan
 from synthmill.client.sampling import Labels
 from synthmill.runtime.errors import DataLoss, InvalidField
@@ -25,7 +27,8 @@ class SampleDataset:
     """Samples of a model as a map-style dataset of any length; needs no torch itself.
 
     The version of the model and the label plan are fixed when the dataset is made, so that every worker of a DataLoader
-    and every epoch sees the same samples. Only what is asked for is generated: a batch in one call.
+    sees the same samples. Only what is asked for is generated: a batch in one call. Every epoch sees the same samples
+    too, unless `set_epoch` has it read fresh ones.
 
     Args:
         client: where the services are.
@@ -34,6 +37,7 @@ class SampleDataset:
         seed: seed.
         start_index: index of the sample that is item 0.
         labels: label plan, or its text.
+        filter: which of several candidates each sample is, as in `AsyncSampling.sample`.
         transform: makes an item out of a sample, {"image": uint8 (H, W, C), "label": int}.
 
     Raises:
@@ -50,6 +54,7 @@ class SampleDataset:
         seed: int = 0,
         start_index: int = 0,
         labels: Labels = None,
+        filter: Filter = None,
         transform: Callable[[Sample], Any] | None = None,
     ) -> None:
         sampling = client.sampling
@@ -62,10 +67,22 @@ class SampleDataset:
         self._client = client
         self._length = length
         self._seed = seed
-        self._start_index = start_index
         self._plan = plan
+        self._filter = to_filter(filter)
         self._transform = transform
+        self._epochs = Epochs(start_index, length, plan)
         self._blocks: collections.OrderedDict[int, Batch] = collections.OrderedDict()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Has the items be fresh samples: item i of epoch e is sample start_index + e * length + i.
+
+        A generator that is asked anew each epoch teaches more than the same samples again (arXiv 2305.10118). Call it
+        before a DataLoader begins the epoch; its workers follow, those that persist too.
+
+        Raises:
+            InvalidField: there is no such epoch; exact counts of labels have an end.
+        """
+        self._epochs.begin(epoch)
 
     def __len__(self) -> int:
         return self._length
@@ -80,16 +97,16 @@ class SampleDataset:
             return self.__getitems__(range(*item.indices(self._length)))
         if isinstance(item, Sequence | np.ndarray):
             return self.__getitems__(item)
-        index = self._checked(item)
-        block, row = divmod(index, _BLOCK_ROWS)
-        return self._item(self._block(block), row)
+        number, row = divmod(self._checked(item), _BLOCK_ROWS)
+        return self._item(self._block(number), row)
 
     def __getitems__(self, items: Sequence[int]) -> list[Any]:
         """Returns several items, fetched in one call; a DataLoader asks for a batch this way."""
         indices = [self._checked(item) for item in items]
         if not indices:
             return []
-        batch = self._fetch(indices=[self._start_index + index for index in indices])
+        first = self._epochs.first_index
+        batch = self._fetch(indices=[first + index for index in indices])
         return [self._item(batch, row) for row in range(len(indices))]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -103,18 +120,19 @@ class SampleDataset:
 
     def _block(self, number: int) -> Batch:
         """Fetches a run of samples, or finds it among those fetched last."""
-        if number not in self._blocks:
-            first = number * _BLOCK_ROWS
-            count = min(_BLOCK_ROWS, self._length - first)
-            self._blocks[number] = self._fetch(start_index=self._start_index + first, count=count)
+        first, count = number * _BLOCK_ROWS, min(_BLOCK_ROWS, self._length - number * _BLOCK_ROWS)
+        first += self._epochs.first_index
+        if first not in self._blocks:
+            self._blocks[first] = self._fetch(start_index=first, count=count)
             while len(self._blocks) > _BLOCKS_KEPT:
                 self._blocks.popitem(last=False)
-        self._blocks.move_to_end(number)
-        return self._blocks[number]
+        self._blocks.move_to_end(first)
+        return self._blocks[first]
 
     def _fetch(self, **where: Any) -> Batch:
         sampling = self._client.sampling
-        batch = sampling.sample(self.model.name, seed=self._seed, labels=self._plan, **where)
+        how = {"seed": self._seed, "labels": self._plan, "filter": self._filter}
+        batch = sampling.sample(self.model.name, **how, **where)
         if batch.model_digest != self.model.digest:
             raise DataLoss(f"{self.model.name}: samples of {batch.model_digest} came, not of {self.model.digest}")
         return batch

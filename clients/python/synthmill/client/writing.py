@@ -8,11 +8,14 @@ import json
 from pathlib import Path
 from typing import Any, Self
 
-from synthmill.client.bulk import IN_FLIGHT, BulkRun, OnProgress, ProgressReport, named, stream_recipe
+from synthmill.client.bulk import BulkRun, OnProgress, ProgressReport, named
 from synthmill.client.catalog import AsyncCatalog
+from synthmill.client.executing import Executor, make_executor
+from synthmill.client.filters import Filter, to_filter, to_recipe
 from synthmill.client.labels import format_labels, to_label_plan
 from synthmill.client.messages import full_name
 from synthmill.client.sampling import AsyncSampling, Labels
+from synthmill.client.shard_writing import stream_recipe
 from synthmill.client.shards import PART_SYNTAX, check_range, default_shard_rows
 from synthmill.client.writers import FORMATS
 from synthmill.client.writers.encoding import Encoding
@@ -21,6 +24,7 @@ from synthmill.client.writers.plan import Plan
 from synthmill.client.writers.shard_folder import ShardFolder
 from synthmill.client.writers.target import Target
 from synthmill.runtime.errors import InvalidField
+from synthmill.runtime.executors.names import FIELD, LOCAL
 from synthmill.v1 import model_pb2
 
 CARD = "card.json"
@@ -37,6 +41,7 @@ class Asked:
         start_index: index of the first sample.
         labels: label plan as text; empty if nothing was said.
         truncation: scale of the latent vector; None if nothing was said.
+        filter: filter as JSON; None if there is none.
     """
 
     model: str
@@ -45,6 +50,7 @@ class Asked:
     start_index: int
     labels: str
     truncation: float | None
+    filter: dict[str, Any] | None
 
     def fixed_by(self, earlier: Plan) -> Self:
         """Returns the same with what an earlier plan has fixed: the model's version, and the numbers of a balance."""
@@ -73,10 +79,12 @@ class SampleWriting:
         start_index: int = 0,
         labels: Labels = None,
         truncation: float | None = None,
+        filter: Filter = None,
         part: tuple[int, int] | None = None,
         shard_rows: int | None = None,
-        in_flight: int = IN_FLIGHT,
+        in_flight: int | None = None,
         overwrite: bool = False,
+        executor: Executor | str = LOCAL,
         on_progress: OnProgress | None = None,
     ) -> dict[str, Any]:
         """Streams samples to files and returns their manifest.
@@ -90,13 +98,17 @@ class SampleWriting:
             out: folder; or, for a path that ends as the format does (.npz, .parquet, .tar), one file, whose manifest is
                 beside it with .manifest.json after its name.
             count: number of samples; None means all that a label plan with an end has.
+            filter: which of several candidates each sample is, as in `AsyncSampling.sample`; the manifest has it, and
+                how many samples passed.
             format: "npz", "parquet", "webdataset" or "png"; empty means what the ending of `out` says, else "parquet".
             part: (I, N) to write only the I-th of N runs of the shards, 0 <= I < N: the manifest returned is that of
                 the part. The parts may be written to one folder, or to several whose files are put together later; the
                 last call for one folder writes its manifest.json, as does a call without a part.
             shard_rows: a shard ends at every multiple of it; None leaves it to the size of a sample.
-            in_flight: shards to write at once.
+            in_flight: shards to write at once; None leaves it to the executor.
             overwrite: whether to replace a file, or to empty a folder that was written before.
+            executor: what writes the shards: "local", this process; or "ray", the nodes of the Ray cluster that
+                RAY_ADDRESS names, else of the one with a node here. `make_executor` makes one of another address.
             on_progress: told how far it has come.
 
         Raises:
@@ -104,30 +116,24 @@ class SampleWriting:
             FailedPrecondition: another process is writing the same samples there.
             InvalidField: an unknown format, or a field as in `AsyncSampling.iter_batches`.
             OSError: the files cannot be written; it names where.
-            And as `AsyncSampling.iter_batches`.
+            And as `AsyncSampling.iter_batches` and the executor.
         """
         target = Target.find(Path(out), format, overwrite)
-        asked = Asked(model, count, seed, start_index, _to_text(labels), truncation)
-        _check_shards(target, part, shard_rows, in_flight)
+        asked = Asked(model, count, seed, start_index, _to_text(labels), truncation, to_recipe(to_filter(filter)))
+        placed = make_executor(executor) if isinstance(executor, str) else executor
+        _check_shards(target, part, shard_rows, in_flight, placed.name)
         if not target.is_file:
             folder = ShardFolder(target.path, target.format)
-            folder.check(None, overwrite=overwrite)
             plan, version, card = await self._plan(asked, folder, shard_rows, overwrite)
             run = BulkRun(self.sampling, version, card, folder, plan, part)
-            return await run.run(overwrite=overwrite, in_flight=in_flight, on_progress=on_progress)
+            return await run.run(placed, overwrite=overwrite, in_flight=in_flight, on_progress=on_progress)
+        return await self._write_file(target, asked, on_progress)
+
+    async def _write_file(self, target: Target, asked: Asked, on_progress: OnProgress | None) -> dict[str, Any]:
         target.check_free()
         version, card = await self._version(asked.model)
         recipe = await self._recipe(version, asked)
-        return await self._write_file(target, version, card, recipe, ProgressReport(on_progress, recipe.count))
-
-    async def _write_file(
-        self,
-        target: Target,
-        version: model_pb2.Model,
-        card: dict[str, Any],
-        recipe: Recipe,
-        report: ProgressReport,
-    ) -> dict[str, Any]:
+        report = ProgressReport(on_progress, recipe.count)
         encoding, tally = Encoding.of_model(version, card.get("schema", {})), Tally(version)
         name = target.path.name
         with named(target.path), target.staged() as folder:
@@ -139,7 +145,8 @@ class SampleWriting:
                         report.add(done=batch.count)
                 await self.sampling.work(writer.finish)
             digest, size_bytes = await self.sampling.work(describe_file, folder / name)
-            record = Record(name, digest, size_bytes, recipe.start_index, recipe.count, tally.by_name())
+            counts = tally.label_counts(), tally.filter_counts()
+            record = Record(name, digest, size_bytes, recipe.start_index, recipe.count, *counts)
             manifest = make_manifest(version, card, recipe, target.format, [record])
             (folder / target.manifest).write_text(to_text(manifest), encoding="utf-8")
         return manifest
@@ -148,6 +155,7 @@ class SampleWriting:
         self, asked: Asked, folder: ShardFolder, rows: int | None, overwrite: bool
     ) -> tuple[Plan, model_pb2.Model, dict[str, Any]]:
         """Works out what a folder is to hold; what the plan of an earlier call has fixed stays."""
+        folder.check(None, overwrite=overwrite)
         earlier = None if overwrite else folder.read_plan()
         labels = asked.labels
         if earlier is not None:
@@ -172,7 +180,7 @@ class SampleWriting:
             counts = await self.sampling.count_labels(version.name, seed=asked.seed, start_index=start, labels=labels)
             count = sum(counts.values())
         check_range(asked.start_index, count)
-        return Recipe(asked.seed, asked.start_index, count, _to_text(labels), asked.truncation)
+        return Recipe(asked.seed, asked.start_index, count, _to_text(labels), asked.truncation, asked.filter)
 
     async def _card(self, version: model_pb2.Model) -> dict[str, Any]:
         artifact = next((artifact for artifact in version.artifacts if artifact.name == CARD), None)
@@ -182,10 +190,14 @@ class SampleWriting:
             return json.loads(b"".join([piece async for piece in pieces]))
 
 
-def _check_shards(target: Target, part: tuple[int, int] | None, shard_rows: int | None, in_flight: int) -> None:
+def _check_shards(
+    target: Target, part: tuple[int, int] | None, shard_rows: int | None, in_flight: int | None, executor: str
+) -> None:
     for field, value in (("part", part), ("shard_rows", shard_rows)):
         if value is not None and target.is_file:
             raise InvalidField(field, value, f"unset: {target.path} is one file")
+    if executor != LOCAL and target.is_file:
+        raise InvalidField(FIELD, executor, f"{LOCAL}: {target.path} is one file")
     if part is not None and not 0 <= part[0] < part[1]:
         raise InvalidField("part", "/".join(map(str, part)), PART_SYNTAX)
     if part is not None and target.overwrite:

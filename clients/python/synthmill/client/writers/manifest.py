@@ -16,6 +16,7 @@ from synthmill.client.batches import Batch
 from synthmill.client.staging import sync
 from synthmill.client.writers.encoding import LABEL
 from synthmill.runtime.errors import DataLoss
+from synthmill.runtime.filters import ATTEMPT, PASSED
 from synthmill.v1 import model_pb2
 
 
@@ -29,6 +30,7 @@ class Recipe:
         count: number of samples.
         label_plan: text as `synthmill.client.labels` reads it; empty if nothing was said.
         truncation: scale of the latent vector; None if nothing was said.
+        filter: arguments of `synthmill.client.sample_filter`; None if there was none.
     """
 
     seed: int
@@ -36,10 +38,11 @@ class Recipe:
     count: int
     label_plan: str = ""
     truncation: float | None = None
+    filter: dict[str, Any] | None = None
 
 
 class Tally:
-    """Counts the samples of each class, and sees to it that all come from the model they should.
+    """Counts the samples of each class and what a filter says of them, and sees to it that all come from their model.
 
     Args:
         model: the version.
@@ -48,6 +51,7 @@ class Tally:
     def __init__(self, model: model_pb2.Model) -> None:
         self._model = model
         self._counts = np.zeros(len(model.labels), np.int64)
+        self._outcomes: dict[str, int] = {}
 
     def add(self, batch: Batch) -> None:
         """Counts a batch.
@@ -59,10 +63,31 @@ class Tally:
             raise DataLoss(f"{self._model.name}: samples of {batch.model_digest} came, not of {self._model.digest}")
         if len(self._counts):
             self._counts += np.bincount(batch[LABEL], minlength=len(self._counts))
+        if {ATTEMPT, PASSED} <= set(batch.columns):
+            self._outcomes = add_counts([self._outcomes, outcomes(batch[ATTEMPT], batch[PASSED])])
 
-    def by_name(self) -> dict[str, int]:
+    def label_counts(self) -> dict[str, int]:
         """Returns the numbers by class name."""
         return dict(zip(self._model.labels, self._counts.tolist(), strict=True))
+
+    def filter_counts(self) -> dict[str, int]:
+        """Returns the numbers by which candidate passed, as `outcomes`; empty without a filter."""
+        return dict(self._outcomes)
+
+
+def outcomes(attempt: np.ndarray, passed: np.ndarray) -> dict[str, int]:
+    """Counts filtered samples: "first" whose first candidate passed, "later" another one, "none" none of them."""
+    first, in_all = int((passed & (attempt == 0)).sum()), int(passed.sum())
+    return {"first": first, "later": in_all - first, "none": len(passed) - in_all}
+
+
+def add_counts(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Returns the sums by name."""
+    total: dict[str, int] = {}
+    for each in counts:
+        for name, count in each.items():
+            total[name] = total.get(name, 0) + count
+    return total
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +101,7 @@ class Record:
         first_index: index of the first sample.
         row_count: number of samples.
         label_counts: samples of each class.
+        filter_counts: samples by which of their candidates passed; empty without a filter.
     """
 
     name: str
@@ -84,6 +110,7 @@ class Record:
     first_index: int
     row_count: int
     label_counts: dict[str, int]
+    filter_counts: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 def make_manifest(
@@ -96,12 +123,9 @@ def make_manifest(
         records: the files, in the order of their samples.
     """
     lineage = {"dataset": model.dataset, "job": model.job, **card.get("lineage", {})}
-    files, label_counts = [], dict.fromkeys(model.labels, 0)
-    for record in records:
-        file = dataclasses.asdict(record)
-        for label, count in file.pop("label_counts").items():
-            label_counts[label] += count
-        files.append(file)
+    files = [dataclasses.asdict(record) for record in records]
+    label_counts = add_counts([dict.fromkeys(model.labels, 0), *(file.pop("label_counts") for file in files)])
+    filter_counts = add_counts(file.pop("filter_counts") for file in files)
     return {
         "synthetic": True,
         "synthmill_version": version("synthmill"),
@@ -118,6 +142,7 @@ def make_manifest(
         "format": format_name,
         "row_count": sum(file["row_count"] for file in files),
         "label_counts": label_counts,
+        **({"filter_counts": filter_counts} if recipe.filter else {}),
         "files": files,
     }
 

@@ -90,6 +90,7 @@ class Plan:
             "seed": self.recipe.seed,
             "label plan": self.recipe.label_plan,
             "truncation": self.recipe.truncation,
+            "filter": self.recipe.filter,
             "format": self.format,
             "shard rows": self.shard_rows,
         }

@@ -7,7 +7,6 @@ The manifest comes last, when all shards are there.
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import dataclasses
 import json
@@ -21,7 +20,7 @@ from typing import Any
 from synthmill.client.shards import Shard, Shards
 from synthmill.client.staging import MANIFEST, check_free, publish_file, sync
 from synthmill.client.writers import FORMATS
-from synthmill.client.writers.manifest import Record, describe_file, digest_of, to_text
+from synthmill.client.writers.manifest import Record, Tally, add_counts, describe_file, digest_of, to_text
 from synthmill.client.writers.plan import Plan
 from synthmill.runtime.errors import FailedPrecondition
 
@@ -165,15 +164,21 @@ class ShardFolder:
         """Returns the name of a shard's file, or of its list of files."""
         return f"{self.writer.stem}-{shard.name}{self.writer.suffix}"
 
-    def publish(self, scratch: Path, shard: Shard, label_counts: Mapping[str, int]) -> Record:
-        """Gives a finished shard its name."""
+    def publish(self, scratch: Path, shard: Shard, tally: Tally) -> Record:
+        """Gives a finished shard its name; the tally has counted its samples."""
         written = scratch / self.file_name(shard)
         digest, size_bytes = describe_file(written)
         place = self._place / written.name
         files = [name for name, _ in _listed(written)] if self.writer.is_tree else []
         size_bytes += sum((scratch / name).stat().st_size for name in files)
         record = Record(
-            str(place.relative_to(self.path)), digest, size_bytes, shard.start, shard.count, dict(label_counts)
+            name=str(place.relative_to(self.path)),
+            sha256=digest,
+            size_bytes=size_bytes,
+            first_index=shard.start,
+            row_count=shard.count,
+            label_counts=tally.label_counts(),
+            filter_counts=tally.filter_counts(),
         )
         self._put(self._record(shard), dataclasses.asdict(record))
         for name in files:
@@ -194,10 +199,10 @@ class ShardFolder:
                 with (self.path / record.name).open("rb") as part:
                     shutil.copyfileobj(part, whole)
         digest, size_bytes = describe_file(self.path / DIGESTS)
-        counts = collections.Counter()
-        for record in records:
-            counts.update(record.label_counts)
-        return [Record(DIGESTS, digest, size_bytes, plan.recipe.start_index, plan.recipe.count, dict(counts))]
+        label_counts = add_counts(record.label_counts for record in records)
+        filter_counts = add_counts(record.filter_counts for record in records)
+        recipe = plan.recipe
+        return [Record(DIGESTS, digest, size_bytes, recipe.start_index, recipe.count, label_counts, filter_counts)]
 
     def finish(self, manifest: dict[str, Any]) -> None:
         """Writes the manifest of a complete folder."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import resource
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from synthmill.bench.processes import own_cpu_seconds
 from synthmill.runtime.errors import BadGraph
 
 if TYPE_CHECKING:
@@ -76,13 +76,13 @@ def loop_rate(setting: dict[str, Any], seconds: float, classes: int = 0) -> dict
         counts[number] = done * given.batch
         rates[number] = counts[number] / elapsed_s
 
-    begin_cpu_s = _cpu_s()
+    begin_cpu_s = own_cpu_seconds()
     threads = [threading.Thread(target=loop, args=(number,)) for number in range(len(runs))]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return {"samples_per_s": sum(rates), "samples_per_cpu_s": sum(counts) / (_cpu_s() - begin_cpu_s)}
+    return {"samples_per_s": sum(rates), "samples_per_cpu_s": sum(counts) / (own_cpu_seconds() - begin_cpu_s)}
 
 
 def run_latency(setting: dict[str, Any], seconds: float, classes: int = 0) -> dict[str, Any]:
@@ -139,11 +139,6 @@ def _runner(setting: Setting, session: onnxruntime.InferenceSession, classes: in
         session.run_with_iobinding(binding)
 
     return run_bound
-
-
-def _cpu_s() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
 
 
 def _advance(index: np.ndarray | None) -> None:

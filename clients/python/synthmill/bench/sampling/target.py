@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import numpy as np
 
-from synthmill.bench.pipe import MESSAGE_BYTES
-from synthmill.bench.wire import ECHO, SAMPLE, echo_request
+from synthmill.bench.sampling.pipe import MESSAGE_BYTES
+from synthmill.bench.sampling.wire import ECHO, SAMPLE, echo_request
 from synthmill.runtime.status import from_rpc_error
 from synthmill.v1 import sampling_service_pb2 as pb
 
@@ -120,11 +119,6 @@ def fetch_graph(client: Client, target: Target, folder: Path) -> Path:
     path = folder / SAMPLER
     client.catalog.download_artifact(version.name, graph, path)
     return path
-
-
-def split(number: int, parts: int) -> Sequence[int]:
-    """Splits a number as evenly as possible, without empty parts."""
-    return [len(part) for part in np.array_split(np.arange(number), parts) if len(part)]
 
 
 def _text(request: bytes) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import resource
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -14,7 +13,7 @@ from typing import Any
 import grpc
 import numpy as np
 
-from synthmill.bench.processes import cpu_seconds
+from synthmill.bench.processes import cpu_seconds, own_cpu_seconds
 
 _OPTIONS = [("grpc.max_receive_message_length", 64 << 20), ("grpc.use_local_subchannel_pool", 1)]
 _PAUSE_AFTER_FAILURE_S = 0.01
@@ -209,5 +208,4 @@ async def _ask(call: Any, request: bytes, timeout_s: float) -> grpc.StatusCode |
 
 def _cpu_s(pid: int | None) -> tuple[float, float]:
     """Returns the processor time of this process and of another, zero if there is none."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime, 0.0 if pid is None else cpu_seconds(pid)
+    return own_cpu_seconds(), 0.0 if pid is None else cpu_seconds(pid)

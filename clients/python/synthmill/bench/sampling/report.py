@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
-from synthmill.bench.run import Result
+from synthmill.bench.cells import Table, mebibytes, milliseconds, number, percentiles, share
+from synthmill.bench.sampling.run import Result
 
-_MIB = 1 << 20
-_NOISY_LOAD = 0.5
-_PERCENTILES = ("p50_ms", "p90_ms", "p99_ms")
-
-Table = Callable[[Sequence[str], Sequence[Sequence[Any]]], str]
-"""Lays out a header and rows."""
+_RANKS = (50, 90, 99)
 
 
 def to_json(result: Result) -> dict[str, Any]:
@@ -24,11 +19,10 @@ def to_json(result: Result) -> dict[str, Any]:
         "model": result.target.model,
         "digest": result.target.digest,
         "provider": result.target.provider,
-        "cores": result.cores,
-        "load_average": result.load,
+        **result.machine.to_json(),
         "options": {**options, "plain": str(options["plain"]) if options["plain"] else None},
         "onnx_settings": result.settings,
-        "medians": {key: result.rounds.medians(key) for key in _keys(result)},
+        "medians": {key: result.rounds.medians(key) for key in result.rounds.measured()},
         "shares": shares(result),
         "shares_by_round": compare(result),
         "rounds": result.rounds.figures,
@@ -47,8 +41,8 @@ def compare(result: Result) -> dict[str, list[float]]:
     of processor time; "single/service over {onnx|echo}" is a difference in microseconds.
     """
     rounds, found = result.rounds, {}
-    sampler, plain = _of(result, "onnx/sampler/"), _of(result, "onnx/plain/")
-    for key in _keys(result):
+    sampler, plain = rounds.measured("onnx/sampler/"), rounds.measured("onnx/plain/")
+    for key in rounds.measured():
         last = key.rpartition("/")[2]
         if key.startswith(("stream/raw/", "stream/sdk/")):
             found[f"{key} of onnx"] = rounds.ratios(key, "samples_per_s", sampler)
@@ -73,11 +67,9 @@ def to_text(result: Result, table: Table) -> str:
     """Returns tables for people."""
     options = result.options
     head = (
-        f"{result.target.model} ({result.target.columns}) on {result.target.provider}, {result.cores} processors; "
-        f"medians of {options.rounds} rounds of {options.seconds:g} s, shares with their range"
+        f"{result.target.model} ({result.target.columns}) on {result.target.provider}; medians of {options.rounds} "
+        f"rounds of {options.seconds:g} s, shares with their range\n{result.machine.to_text()}"
     )
-    if result.load > _NOISY_LOAD * result.cores:
-        head += f"\nother processes are busy (load average {result.load:.1f}): figures and ranges will be wide"
     sections = [_streams(result, table), _singles(result, table), _closed(result, table), _open(result, table)]
     return "\n\n".join([head, *filter(None, sections)])
 
@@ -85,26 +77,26 @@ def to_text(result: Result, table: Table) -> str:
 def _streams(result: Result, table: Table) -> str:
     titles = {"raw": "stream, messages", "sdk": "stream, SDK", "pipe": "bare gRPC stream"}
     told, rows = compare(result), []
-    for key in _of(result, "stream/"):
+    for key in result.rounds.measured("stream/"):
         _, what, streams = key.split("/")
         found = result.rounds.medians(key)
-        samples = "" if what == "pipe" else _number(found["samples_per_s"])
+        samples = "" if what == "pipe" else number(found["samples_per_s"])
         rows.append(
             [
                 f"{titles[what]} x {streams}",
                 samples,
-                _number(found["bytes_per_s"] / _MIB),
-                *(_share(told.get(f"{key} of {other}")) for other in ("onnx", "onnx per cpu", "pipe", "plain")),
+                mebibytes(found["bytes_per_s"]),
+                *(share(told.get(f"{key} of {other}")) for other in ("onnx", "onnx per cpu", "pipe", "plain")),
                 f"{found['client_cpu_s_per_gib']:.2f}",
             ]
         )
-    for key in _of(result, "onnx/"):
+    for key in result.rounds.measured("onnx/"):
         title = f"bare ONNX Runtime, {key.split('/')[1]} graph, {result.settings[key]}"
-        rows.append([title, _number(result.rounds.median(key, "samples_per_s")), "", "", "", "", "", ""])
+        rows.append([title, number(result.rounds.median(key, "samples_per_s")), "", "", "", "", "", ""])
     if sampler_share := told.get("onnx/sampler of plain"):
-        per_cpu = _share(told["onnx/sampler of plain per cpu"])
+        per_cpu = share(told["onnx/sampler of plain per cpu"])
         title = "bare ONNX Runtime, sampler graph of plain graph"
-        rows.append([title, "", "", "", per_cpu, "", _share(sampler_share), ""])
+        rows.append([title, "", "", "", per_cpu, "", share(sampler_share), ""])
     header = ("THROUGHPUT", "SAMPLES/S", "MIB/S", "OF ONNX", "PER CPU", "OF PIPE", "OF PLAIN", "CLIENT CPU S/GIB")
     return table(header, rows) if rows else ""
 
@@ -112,33 +104,33 @@ def _streams(result: Result, table: Table) -> str:
 def _singles(result: Result, table: Table) -> str:
     titles = {"service": "service", "echo": "bare gRPC", "onnx": "bare ONNX Runtime"}
     told, rows = compare(result), []
-    for key in _of(result, "single/"):
+    for key in result.rounds.measured("single/"):
         what = key.split("/")[1]
         over = told.get(f"single/service over {what}")
         found = result.rounds.medians(key)
         cell = "" if over is None else f"{median(over):+,.0f} us [{min(over):+,.0f} {max(over):+,.0f}]"
-        rows.append([titles[what], *_percentiles(found), cell])
+        rows.append([titles[what], *percentiles(found, _RANKS), cell])
     header = ("ONE SAMPLE, ONE CLIENT", "P50 MS", "P90 MS", "P99 MS", "SERVICE OVER IT")
     return table(header, rows) if rows else ""
 
 
 def _closed(result: Result, table: Table) -> str:
     told, rows = compare(result), []
-    for key in _of(result, "closed/service/"):
+    for key in result.rounds.measured("closed/service/"):
         clients = key.rpartition("/")[2]
         found = result.rounds.medians(key)
         echo = result.rounds.median(f"closed/echo/{clients}", "requests_per_s")
         rows.append(
             [
                 clients,
-                _number(found["requests_per_s"]),
-                _number(found["samples_per_s"]),
-                *_percentiles(found),
+                number(found["requests_per_s"]),
+                number(found["samples_per_s"]),
+                *percentiles(found, _RANKS),
                 f"{found['refused']:.0f}",
                 f"{found['failed']:.0f}",
-                "" if echo is None else _number(echo),
-                _share(told.get(f"{key} of echo")),
-                _share(told.get(f"{key} of echo per cpu")),
+                "" if echo is None else number(echo),
+                share(told.get(f"{key} of echo")),
+                share(told.get(f"{key} of echo per cpu")),
                 f"{found['client_busy']:.0%}",
             ]
         )
@@ -148,46 +140,20 @@ def _closed(result: Result, table: Table) -> str:
 
 def _open(result: Result, table: Table) -> str:
     rows = []
-    for key in _of(result, "open/service/"):
+    for key in result.rounds.measured("open/service/"):
         found = result.rounds.medians(key)
         refused = found["refused"] / max(1.0, found["offered_per_s"] * result.options.seconds)
         rows.append(
             [
                 key.rpartition("/")[2],
-                _number(found["offered_per_s"]),
-                _number(found["requests_per_s"]),
-                *_percentiles(found),
+                number(found["offered_per_s"]),
+                number(found["requests_per_s"]),
+                *percentiles(found, _RANKS),
                 f"{refused:.1%}",
-                _milliseconds(found.get("refused_p50_ms")),
+                milliseconds(found.get("refused_p50_ms")),
                 f"{found['failed']:.0f}",
-                _milliseconds(found.get("late_p99_ms")),
+                milliseconds(found.get("late_p99_ms")),
             ]
         )
     header = ("AT RANDOM TIMES", "OFFERED/S", "ANSWERED/S", "P50 MS", "P90 MS", "P99 MS", "REFUSED", "REFUSAL P50 MS")
     return table((*header, "FAILED", "LOAD LATE P99 MS"), rows) if rows else ""
-
-
-def _keys(result: Result) -> list[str]:
-    return list(dict.fromkeys(key for found in result.rounds.figures for key in found))
-
-
-def _of(result: Result, prefix: str) -> list[str]:
-    return [key for key in _keys(result) if key.startswith(prefix)]
-
-
-def _percentiles(found: dict[str, float]) -> list[str]:
-    return [_milliseconds(found.get(name)) for name in _PERCENTILES]
-
-
-def _milliseconds(value: float | None) -> str:
-    return "" if value is None else f"{value:,.2f}"
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}"
-
-
-def _share(values: Sequence[float] | None) -> str:
-    if not values:
-        return ""
-    return f"{median(values):.3f} [{min(values):.2f} {max(values):.2f}]" if len(values) > 1 else f"{values[0]:.3f}"

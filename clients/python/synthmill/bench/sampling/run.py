@@ -5,19 +5,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.util
-import os
 import tempfile
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from synthmill.bench import probes
-from synthmill.bench.onnx_loop import Setting
-from synthmill.bench.options import Options
-from synthmill.bench.probes import Parts, Probe
-from synthmill.bench.statistics import Figures, Rounds
-from synthmill.bench.target import Target, fetch_graph, find_target
+from synthmill.bench.machine import Machine, core_count, this_machine
+from synthmill.bench.rounds import Probe, Progress, run_rounds
+from synthmill.bench.sampling import probes
+from synthmill.bench.sampling.onnx_loop import Setting
+from synthmill.bench.sampling.options import Options
+from synthmill.bench.sampling.probes import Parts
+from synthmill.bench.sampling.target import Target, fetch_graph, find_target
+from synthmill.bench.statistics import Rounds
 from synthmill.bench.workers import READY_WITHIN_S, Process, Worker
 from synthmill.runtime.errors import FailedPrecondition
 
@@ -29,9 +29,6 @@ _TRIALS = 2
 _DIVISIONS_KEPT = 3
 _CPU = "CPUExecutionProvider"
 
-Progress = Callable[[int, int, str], None]
-"""Called with (measurements done, measurements in all, the next one)."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Result:
@@ -42,16 +39,14 @@ class Result:
         options: how.
         rounds: all figures.
         settings: settings of the bare ONNX Runtime loops by measurement, for people.
-        cores: processors that this process may use.
-        load: load average of the machine before the benchmark.
+        machine: where.
     """
 
     target: Target
     options: Options
     rounds: Rounds
     settings: dict[str, str]
-    cores: int
-    load: float
+    machine: Machine
 
 
 def run_bench(client: Client, model: str, options: Options, on_progress: Progress) -> Result:
@@ -69,10 +64,10 @@ def run_bench(client: Client, model: str, options: Options, on_progress: Progres
     """
     if options.onnx and importlib.util.find_spec("onnxruntime") is None:
         raise FailedPrecondition("the bare ONNX Runtime loop needs onnxruntime: pip install onnxruntime")
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    machine = this_machine("grpcio", "protobuf", "numpy", "onnxruntime")
     target = find_target(client, model)
     with contextlib.ExitStack() as stack:
-        pipe = stack.enter_context(Process("synthmill.bench.pipe"))
+        pipe = stack.enter_context(Process("synthmill.bench.sampling.pipe"))
         parts = Parts(
             target=target,
             options=options,
@@ -91,14 +86,10 @@ def run_bench(client: Client, model: str, options: Options, on_progress: Progres
         # Streams are compared with the fastest loop; a single sample needs no search for it.
         looped = graphs if "stream" in options.parts else {}
         settings = {name: _best_settings(parts, path, name, on_progress) for name, path in looped.items()}
-        found = _run_rounds(_plan(parts, settings, graphs.get("sampler")), options, on_progress)
+        plan = _plan(parts, settings, graphs.get("sampler"))
+        found = run_rounds(plan, options.rounds, options.pause_s, on_progress)
     titles = {f"onnx/{name}/{n}": kept.title for name, chosen in settings.items() for n, kept in enumerate(chosen)}
-    return Result(target, options, found, titles, core_count(), load)
-
-
-def core_count() -> int:
-    """Returns the number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Result(target, options, found, titles, machine)
 
 
 def settings_to_try(path: str, batches: Sequence[int], cores: int, provider: str = _CPU) -> list[Setting]:
@@ -152,15 +143,3 @@ def _plan(parts: Parts, settings: dict[str, list[Setting]], graph: str | None) -
             plan.append(probes.peak_probe(parts))
         plan += probes.open_probes(parts)
     return plan
-
-
-def _run_rounds(plan: Sequence[Probe], options: Options, on_progress: Progress) -> Rounds:
-    rounds = Rounds()
-    for number in range(options.rounds):
-        found: dict[str, Figures] = {}
-        for turn, probe in enumerate(plan):
-            on_progress(number * len(plan) + turn, options.rounds * len(plan), probe.key)
-            found[probe.key] = probe.measure(found)
-            time.sleep(options.pause_s)
-        rounds.figures.append(found)
-    return rounds

@@ -1,4 +1,4 @@
-"""The bare gRPC server that the service is compared with: `python -m synthmill.bench.pipe`.
+"""The bare gRPC server that the service is compared with: `python -m synthmill.bench.sampling.pipe`.
 
 It does nothing but send bytes that were there before, through serialisers that leave them as they are. It prints its
 address as a line of JSON and ends when its input does.
@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 
-from synthmill.bench.wire import ECHO, PUMP, echo_answer_bytes
+from synthmill.bench.sampling.wire import ECHO, PUMP, echo_answer_bytes
 
 MESSAGE_BYTES = 1 << 20
 _MAX_MESSAGE_BYTES = 64 << 20

@@ -10,29 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from synthmill.bench.onnx_loop import Setting
-from synthmill.bench.options import Options, rate_of
+from synthmill.bench.arrivals import add_up
+from synthmill.bench.rounds import Probe, Round
+from synthmill.bench.sampling.onnx_loop import Setting
+from synthmill.bench.sampling.options import Options, rate_of
+from synthmill.bench.sampling.target import Target, pump_requests
 from synthmill.bench.statistics import Figures, latency_figures
-from synthmill.bench.target import Target, pump_requests, split
-from synthmill.bench.workers import Worker, call_together
+from synthmill.bench.workers import Worker, call_together, split
 
 _SLACK_S = 120.0
 _OPEN_CONNECTIONS = 16
-
-Round = Mapping[str, Figures]
-
-
-@dataclasses.dataclass(frozen=True)
-class Probe:
-    """One measurement.
-
-    Attributes:
-        key: its name, "stream/raw/4".
-        measure: does it, given what this round has found so far.
-    """
-
-    key: str
-    measure: Callable[[Round], Figures]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +58,7 @@ def stream_probes(parts: Parts) -> list[Probe]:
             {"address": address, "requests": requests[start : start + share], **times, **rest}
             for start, share in zip(starts, shares, strict=False)
         ]
-        return lambda _: stream_figures(call_together(parts.loads[: len(shares)], call, given, within_s))
+        return lambda _: add_up(call_together(parts.loads[: len(shares)], call, given, within_s))
 
     def iterate(_found: Round) -> Figures:
         given = {"address": target.address, "model": target.model, "streams": 1, "pid": options.pid, **times}
@@ -186,12 +173,6 @@ def _open(parts: Parts, mix: dict[str, Any], rate: str) -> Callable[[Round], Fig
         return request_figures(call_together(parts.loads, "open_loop", given, _SLACK_S + options.seconds))
 
     return measure
-
-
-def stream_figures(found: Sequence[Figures]) -> Figures:
-    """Makes figures of streams, given what each process found."""
-    totals = {name: sum(figures[name] for figures in found) for name in found[0]}
-    return {**totals, "client_cpu_s_per_gib": totals["client_cpu_s_per_gib"] / len(found)}
 
 
 def request_figures(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

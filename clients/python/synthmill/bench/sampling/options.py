@@ -6,6 +6,7 @@ import dataclasses
 import math
 from pathlib import Path
 
+from synthmill.bench.arguments import require_numbers
 from synthmill.bench.processes import check_process
 from synthmill.runtime.errors import InvalidField
 
@@ -59,8 +60,7 @@ class Options:
             ("--concurrency", self.concurrency),
             ("--batch", self.batches),
         ):
-            if not values or min(values) < 1:
-                raise InvalidField(field, values, "numbers of at least 1, with commas")
+            require_numbers(field, values)
         if not 1 <= self.counts[0] <= self.counts[1]:
             raise InvalidField("--count", self.counts, "N, or LEAST-MOST, from 1 on")
         if self.plain is not None and not self.plain.is_file():
@@ -98,23 +98,6 @@ def rate_of(rate: str, peak: float) -> float:
     if not (math.isfinite(value) and value > 0):
         raise InvalidField("--rate", rate, "requests a second, or 0.5x for half of what the closed loop comes to")
     return value * peak if rate.endswith("x") else value
-
-
-def parse_words(text: str) -> tuple[str, ...]:
-    """Reads words with commas between them."""
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def parse_numbers(field: str, text: str) -> tuple[int, ...]:
-    """Reads whole numbers with commas between them.
-
-    Raises:
-        InvalidField: something else is among them.
-    """
-    try:
-        return tuple(int(word) for word in parse_words(text))
-    except ValueError:
-        raise InvalidField(field, text, "numbers of at least 1, with commas") from None
 
 
 def parse_counts(text: str) -> tuple[int, int]:

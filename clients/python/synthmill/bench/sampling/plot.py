@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
+import functools
 from pathlib import Path
 from typing import Any
 
-from synthmill.bench.run import Result
-from synthmill.runtime.errors import FailedPrecondition
-
-_MIB = 1 << 20
-
-
-def check_plotting() -> None:
-    """Makes sure that a picture can be drawn.
-
-    Raises:
-        FailedPrecondition: matplotlib is not installed.
-    """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise FailedPrecondition("--plot needs matplotlib, which the client does without: pip install matplotlib")
+from synthmill.bench.plotting import draw_panels
+from synthmill.bench.sampling.run import Result
 
 
 def draw(result: Result, path: Path) -> None:
@@ -32,26 +20,18 @@ def draw(result: Result, path: Path) -> None:
     Raises:
         FailedPrecondition: matplotlib is not installed.
     """
-    check_plotting()
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     panels = [
-        (draw_panel, keys)
-        for draw_panel, prefix in (
+        functools.partial(draw_panel, result=result, keys=keys)
+        for draw_panel, prefixes in (
             (_draw_throughput, ("stream/raw", "stream/sdk", "onnx/")),
-            (_draw_requests, "closed/"),
-            (_draw_latencies, "closed/service/"),
-            (_draw_open, "open/"),
+            (_draw_requests, ("closed/",)),
+            (_draw_latencies, ("closed/service/",)),
+            (_draw_open, ("open/",)),
         )
-        if (keys := [key for key in result.rounds.figures[0] if key.startswith(prefix)])
+        if (keys := result.rounds.measured(*prefixes))
     ]
-    figure = Figure(figsize=(5 * len(panels), 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    for number, (draw_panel, keys) in enumerate(panels):
-        draw_panel(figure.add_subplot(1, len(panels), number + 1), result, keys)
-    figure.suptitle(f"{result.target.model} on {result.cores} processors, medians of {result.options.rounds}")
-    figure.savefig(path, dpi=130)
+    machine, rounds = result.machine, result.options.rounds
+    draw_panels(panels, f"{result.target.model} on {machine.cores} processors, medians of {rounds}", path)
 
 
 def _draw_throughput(axes: Any, result: Result, keys: list[str]) -> None:

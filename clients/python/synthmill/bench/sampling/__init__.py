@@ -1,0 +1,1 @@
+"""Measures the sampling service, beside the bare parts it is made of."""
