@@ -16,7 +16,7 @@ from typing import Any
 
 import grpc
 
-from synthmill.bench.wire import SAMPLE, STREAM
+from synthmill.bench.sampling.wire import SAMPLE, STREAM
 from synthmill.v1 import sampling_service_pb2 as pb
 from synthmill.v1.sampling_service_pb2_grpc import SamplingServiceStub
 

@@ -15,8 +15,8 @@ from typing import Any
 from bench.model_catalog import write_models
 
 from support.cluster import ServiceProcess
-from synthmill.bench.pipe import MESSAGE_BYTES
-from synthmill.bench.target import Target, pump_requests
+from synthmill.bench.sampling.pipe import MESSAGE_BYTES
+from synthmill.bench.sampling.target import Target, pump_requests
 from synthmill.bench.workers import Process, Worker, call_together
 from synthmill.runtime.channels import connect_sync
 from synthmill.runtime.store import ObjectStore
@@ -139,7 +139,7 @@ def stream_rate(service: ServiceProcess, model: str, clients: Sequence[Worker], 
 
 def pipe_rate(clients: Sequence[Worker], seconds: float) -> dict[str, float]:
     """Returns what the same clients receive of a server that does nothing but send."""
-    with Process("synthmill.bench.pipe") as pipe:
+    with Process("synthmill.bench.sampling.pipe") as pipe:
         address = pipe.receive(_SLACK_S)["address"]
         given = [
             {"address": address, "requests": pump_requests(1, MESSAGE_BYTES), "warm_s": seconds / 2, "seconds": seconds}

@@ -21,12 +21,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from support.cluster import Cluster
 from support.studio import client_of, running_services
-from synthmill.bench.options import Options
-from synthmill.bench.probes import request_figures
 from synthmill.bench.processes import resident_bytes
-from synthmill.bench.run import Result, run_bench
+from synthmill.bench.sampling.options import Options
+from synthmill.bench.sampling.probes import request_figures
+from synthmill.bench.sampling.run import Result, run_bench
+from synthmill.bench.sampling.target import Target, find_target
 from synthmill.bench.statistics import latency_figures
-from synthmill.bench.target import Target, find_target
 from synthmill.bench.workers import Worker
 from synthmill.client import Client
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from bench.lab import MODELS, Lab
 
-from synthmill.bench.probes import request_figures, stream_figures
+from synthmill.bench.arrivals import add_up
+from synthmill.bench.sampling.probes import request_figures
+from synthmill.bench.sampling.target import Target
 from synthmill.bench.statistics import Figures
-from synthmill.bench.target import Target, split
-from synthmill.bench.workers import Worker, call_together
+from synthmill.bench.workers import Worker, call_together, split
 
 CLIENTS = 64
 # The model, and the number of processes that the requests come from.
@@ -79,4 +80,4 @@ def _streams(lab: Lab, target: Target, streams: int, load: Worker) -> Figures:
     seconds = lab.lengths.seconds
     given = {"address": target.address, "requests": target.stream_requests(streams)}
     times = {"warm_s": seconds / 4, "seconds": seconds}
-    return stream_figures(call_together([load], "receive", [{**given, **times}], _WITHIN_S + 12 * seconds))
+    return add_up(call_together([load], "receive", [{**given, **times}], _WITHIN_S + 12 * seconds))

@@ -12,7 +12,7 @@ import sys
 
 import grpc
 
-from synthmill.bench.wire import STREAM
+from synthmill.bench.sampling.wire import STREAM
 
 _OPTIONS = [("grpc.max_receive_message_length", 64 << 20), ("grpc.use_local_subchannel_pool", 1)]
 

@@ -14,16 +14,20 @@ import os
 import statistics
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
+from bench.echo_service import METHOD, UNLIMITED
 from bench.peers.augmenting import pictures, policy
 
 from support.studio import client_of, running_services
-from synthmill.bench.run import core_count
+from synthmill.bench.machine import core_count
 from synthmill.cli.output import table
 from synthmill.client import Client
 from synthmill.kinds.image.augmentation.engine import Augmenter
@@ -44,6 +48,8 @@ OPERATIONS = (
     *("gaussian_noise", "shot_noise", "salt_and_pepper", "jpeg", "downscale", "elastic", "grid_distortion", "optical"),
     "erase",
 )
+# As the client sends them, and as many as keep both sides busy.
+MESSAGE_BYTES, MESSAGES_UNDER_WAY = 4 << 20, 4
 # What lies outside the picture is nobody's to know.
 EDGE = 24
 
@@ -69,15 +75,21 @@ def test_faster_than_albumentations(capsys, side, least):
 
 def test_a_stream_keeps_most_of_the_engines_own_speed(tmp_path, capsys):
     images = pictures(SIDE)
-    alone, streamed, both = [], [], []
+    alone, streamed, both, echoed = [], [], [], []
     with running_services(tmp_path, "catalog", "augmentation") as services, client_of(services) as client:
         stream_for(client, images, 1.0)
         for _ in range(ROUNDS):
             alone.append(images_per_second(OURS, SIDE))
             both.append(on_every_core(SIDE))
             streamed.append(stream_for(client, images, SECONDS))
+            echoed.append(echo_for(images[0].nbytes, SECONDS))
     ratio = statistics.median(there / here for there, here in zip(streamed, alone, strict=True))
-    measured = {"engine, one thread": alone, "engine, a process per core": both, "stream to a client here": streamed}
+    measured = {
+        "engine, one thread": alone,
+        "engine, a process per core": both,
+        "stream to a client here": streamed,
+        "the same bytes there and back, unread": echoed,
+    }
     rows = [[name, f"{statistics.median(found):,.0f}"] for name, found in measured.items()]
     with capsys.disabled():
         print(f"\n{table([f'{SIDE} PIXELS', 'IMAGES/S'], rows)}\n  the stream by one thread: {ratio:.2f}")
@@ -95,6 +107,32 @@ def stream_for(client: Client, images: list[np.ndarray], seconds: float) -> floa
             next(results)
             count += 1
     return count / elapsed
+
+
+def echo_for(image_bytes: int, seconds: float) -> float:
+    """Returns how many images a second come back of a service that does nothing: what the wire alone allows."""
+    script = Path(__file__).with_name("echo_service.py")
+    message, window = bytes(MESSAGE_BYTES), threading.Semaphore(MESSAGES_UNDER_WAY)
+    finished = threading.Event()
+
+    def messages() -> Iterator[bytes]:
+        while not finished.is_set():
+            window.acquire()
+            yield message
+
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as process:
+        with grpc.insecure_channel(f"127.0.0.1:{int(process.stdout.readline())}", options=UNLIMITED) as channel:
+            call = channel.stream_stream(METHOD)(messages())
+            started, count = time.perf_counter(), 0
+            while (elapsed := time.perf_counter() - started) < seconds:
+                next(call)
+                count += 1
+                window.release()
+            finished.set()
+            window.release()
+            call.cancel()
+        process.terminate()
+    return count * MESSAGE_BYTES / image_bytes / elapsed
 
 
 def on_every_core(side: int) -> float:

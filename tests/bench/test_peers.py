@@ -18,7 +18,7 @@ from bench.lab import MODELS, Lab, Lengths, running_lab
 from bench.models import SAMPLE_BYTES
 from bench.peers.driving import FOLDER, PEERS, measure
 
-from synthmill.bench.run import core_count
+from synthmill.bench.machine import core_count
 from synthmill.bench.statistics import Figures, Rounds
 from synthmill.cli.output import table
 

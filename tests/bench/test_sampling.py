@@ -11,7 +11,7 @@ import pytest
 from bench import cancelled, overload, stalled
 from bench.lab import Lab, Lengths, running_lab
 
-from synthmill.bench import report
+from synthmill.bench.sampling import report
 from synthmill.cli.output import table
 
 LENGTHS = Lengths.from_environment()

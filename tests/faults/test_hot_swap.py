@@ -60,7 +60,7 @@ def test_no_call_fails_and_no_stream_is_mixed(cluster, versions, swaps):
         user.start()
     client = client_of(cluster)
     for swap in range(swaps):
-        client.catalog.promote_model(versions[swap % 2])
+        client.catalog.promote_model(versions[swap % 2], override_reason="this test")
         time.sleep(0.1)
     stop.set()
     for user in users:
@@ -72,6 +72,6 @@ def test_no_call_fails_and_no_stream_is_mixed(cluster, versions, swaps):
 def test_the_promoted_version_is_the_one_that_serves(cluster, versions):
     client = client_of(cluster)
     for version in (*versions, versions[0]):
-        client.catalog.promote_model(version)
+        client.catalog.promote_model(version, override_reason="this test")
         assert client.sampling.load_model(f"models/{MODEL}").model.name == version
         assert client.sampling.sample(MODEL, 1).model == version

@@ -44,7 +44,7 @@ def cluster(tmp_path_factory) -> Iterator[Cluster]:
         onnx.save(dense_generator(8, 16, len(LABELS), finished=False), folder / "several.onnx")
         with client_of(cluster) as client:
             job = client.catalog.import_model(MODEL, folder / "several.onnx", kind="image", labels=LABELS)
-            client.catalog.promote_model(client.jobs.wait(job.name).result)
+            client.catalog.promote_model(client.jobs.wait(job.name).result, override_reason="this test")
         yield cluster
 
 

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-HEAVY = {"torch", "onnxruntime", "onnxruntime-gpu", "onnx", "lightning-fabric", "sqlalchemy", "fsspec"}
+HEAVY = {"torch", "onnxruntime", "onnxruntime-gpu", "onnx", "lightning-fabric", "sqlalchemy", "fsspec", "boto3"}
 
 REQUIRED = """
 import importlib.metadata as metadata, json, re

@@ -18,7 +18,8 @@ def services(tmp_path_factory) -> Iterator[Cluster]:
         "augmentation": ["--checkpoint-interval-s", "0", "--lease-s", "2", "--heartbeat-s", "0.4"],
     }
     folder = tmp_path_factory.mktemp("scenarios")
-    with running_services(folder, "catalog", "augmentation", "training", "sampling", flags=flags) as cluster:
+    services = ("catalog", "augmentation", "training", "sampling", "evaluation")
+    with running_services(folder, *services, flags=flags) as cluster:
         yield cluster
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from unit.graph.generators import dense_generator
 
-from synthmill.client import dataset_spec
+from support.cluster import Cluster
+from synthmill.client import Client, dataset_spec
 from synthmill.runtime.errors import (
     AlreadyExists,
     DataLoss,
@@ -17,6 +20,7 @@ from synthmill.runtime.errors import (
     PermissionDenied,
     SynthmillError,
 )
+from synthmill.v1 import model_pb2
 
 
 @pytest.mark.parametrize("count", [0, -1, 2**62])
@@ -105,18 +109,16 @@ def test_source_outside_the_allowed_roots(client):
         client.catalog.import_dataset(dataset_spec("stolen", "image"), "/etc")
 
 
-def test_model_file_with_a_flipped_byte_or_gone(client, services, dataset):
+def test_model_file_with_a_flipped_byte_or_gone(client, services):
     for name, spoil in (("flipped", _flip), ("gone", Path.unlink)):
-        job = client.training.create_training_job(dataset, "gan", model=name, parameters={"steps": 1, "width": 8})
-        model = client.catalog.get_model(client.jobs.wait(job.name).result)
+        model = _imported(client, services, name)
         spoil(services.store / "objects" / "sha256" / model.digest[:2] / model.digest[2:])
         with pytest.raises(DataLoss, match=r"sampler\.onnx"):
             client.sampling.sample(model.name, 1)
 
 
-def test_model_in_memory_outlives_its_damaged_file(client, services, dataset):
-    job = client.training.create_training_job(dataset, "gan", model="held", parameters={"steps": 1, "width": 8})
-    model = client.catalog.get_model(client.jobs.wait(job.name).result)
+def test_model_in_memory_outlives_its_damaged_file(client, services):
+    model = _imported(client, services, "held")
     before = client.sampling.sample(model.name, 10)["image"]
     _flip(services.store / "objects" / "sha256" / model.digest[:2] / model.digest[2:])
     assert np.array_equal(client.sampling.sample(model.name, 10)["image"], before)
@@ -129,6 +131,13 @@ def test_services_have_lived_through_it_all(client, services, model):
         assert '"exception"' not in log, log[-3000:]
     with pytest.raises(SynthmillError):
         client.jobs.get("jobs/nonsense")
+
+
+def _imported(client: Client, services: Cluster, name: str) -> model_pb2.Model:
+    """Imports a model whose file is like that of no other one."""
+    path = services.folder / f"{name}.onnx"
+    onnx.save(dense_generator(latent=len(name), finished=False), str(path))
+    return client.catalog.get_model(client.jobs.wait(client.catalog.import_model(name, path, kind="image").name).result)
 
 
 def _flip(path: Path) -> None:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NODE_CLIENT = ROOT / "clients" / "node"
 
 
-@pytest.mark.parametrize("service", ["catalog", "augmentation", "training", "sampling"])
+@pytest.mark.parametrize("service", ["catalog", "augmentation", "training", "sampling", "evaluation"])
 def test_reflection_describes_every_service(services, service):
     with grpc.insecure_channel(services.address(service)) as channel:
         stub = reflection_pb2_grpc.ServerReflectionStub(channel)
@@ -48,6 +48,7 @@ def test_node_client_lists_models_and_streams_ten_thousand_samples(services, cli
         ("training", ["torch", "onnx"]),
         ("catalog", ["torch"]),
         ("augmentation", ["torch", "onnx", "onnxruntime"]),
+        ("evaluation", ["torch", "onnx", "onnxruntime", "sklearn", "matplotlib"]),
     ],
 )
 def test_service_starts_without_what_it_does_not_need(service, unwanted):

@@ -18,6 +18,9 @@ from typing import IO
 READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 30.0
 
+# What a service asks beside the catalog.
+_ASKS = {"evaluation": ["sampling"], "pipeline": ["augmentation", "training", "sampling", "evaluation"]}
+
 _running: set[ServiceProcess] = set()
 
 
@@ -33,7 +36,7 @@ class ServiceProcess:
         address: "host:port" once it has started; the same after a restart.
     """
 
-    def __init__(self, service: str, store: Path, log: Path, flags: list[str], env: Mapping[str, str]) -> None:
+    def __init__(self, service: str, store: Path | str, log: Path, flags: list[str], env: Mapping[str, str]) -> None:
         self.service = service
         self.address = "127.0.0.1:0"
         self.metrics = ""
@@ -114,11 +117,22 @@ class ServiceProcess:
 
 
 class Cluster:
-    """Catalog, training and sampling services that share one store."""
+    """Services that share one store, the catalog among them.
 
-    def __init__(self, folder: Path, *, allowed_roots: list[Path], env: Mapping[str, str] | None = None) -> None:
+    Args:
+        folder: for all that they write.
+        allowed_roots: folders that the catalog may import from.
+        env: environment variables beside those of this process.
+        store_url: of the store; by default one is made in the folder. Elsewhere the services share nothing but the
+            store: each has a local folder of its own.
+    """
+
+    def __init__(
+        self, folder: Path, *, allowed_roots: list[Path], env: Mapping[str, str] | None = None, store_url: str = ""
+    ) -> None:
         self.folder = folder
         self.store = folder / "store"
+        self._store_url = store_url
         self._roots = os.pathsep.join(map(str, allowed_roots))
         self._env = env or {}
         self.services: dict[str, ServiceProcess] = {}
@@ -130,8 +144,13 @@ class Cluster:
         if service == "catalog":
             flags += ["--allowed-roots", self._roots]
         else:
-            flags += ["--catalog-address", self.services["catalog"].address]
-        process = ServiceProcess(service, self.store, self.folder / f"{name}.log", flags, self._env)
+            flags += ["--catalog-address", self.target("catalog")]
+        for asked in _ASKS.get(service, []):
+            flags += [f"--{asked}-address", self.target(asked)]
+        if self._store_url:
+            flags += ["--local", str(self.folder / "local" / name)]
+        store = self._store_url or self.store
+        process = ServiceProcess(service, store, self.folder / f"{name}.log", flags, self._env)
         process.start()
         self.services[name] = process
         return process
@@ -139,6 +158,11 @@ class Cluster:
     def address(self, name: str) -> str:
         """Returns "host:port" of a service."""
         return self.services[name].address
+
+    def target(self, service: str) -> str:
+        """Returns what stands for all replicas of a service."""
+        replicas = [process.address for process in self.services.values() if process.service == service]
+        return replicas[0] if len(replicas) == 1 else f"ipv4:{','.join(replicas)}"
 
     def stop(self) -> None:
         """Stops all services, the last one first."""

@@ -36,9 +36,18 @@ class EngineConfig(ServiceConfig):
     max_attempts: int = setting(3, "as in ServiceConfig")
 
 
+DATABASE = ""
+"""SQLAlchemy URL of all engines' database; empty means one of SQLite in each folder."""
+
+
+def config_in(folder: Path, **settings: object) -> EngineConfig:
+    """Returns the settings of an engine that keeps its jobs in a folder."""
+    return EngineConfig(store=str(folder), **{"database": DATABASE} | settings)
+
+
 def engine_in(folder: Path, concurrency: int = 1, **settings: object) -> JobEngine:
     """Returns an engine that keeps its jobs in a folder; it has not started yet."""
-    config = EngineConfig(store=str(folder), **settings)
+    config = config_in(folder, **settings)
     return JobEngine(config, ObjectStore(config.store_url), HANDLERS, concurrency)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from synthmill.runtime.errors import BadData
 from synthmill.runtime.jobs.context import JobContext
 
-TYPES = ("count", "refuse", "break_down", "die", "sleep_without_a_word", "tell", "draw")
+TYPES = ("count", "refuse", "break_down", "die", "sleep_without_a_word", "tell", "draw", "pass_phases")
 HANDLERS = {name: f"support.handlers:{name}" for name in TYPES}
 
 
@@ -61,6 +61,12 @@ def tell(context: JobContext) -> None:
     """Says a few things."""
     for number in range(int(context.parameters["times"])):
         context.message(f"message {number}")
+
+
+def pass_phases(context: JobContext) -> None:
+    """Goes from one phase to the next."""
+    for phase in context.parameters["phases"]:
+        context.progress(1, 2, "steps", phase=phase)
 
 
 def draw(context: JobContext) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,13 @@ def serving_processes(front: int) -> dict[int, int]:
             if _CHILD in words:
                 found[int(words[-2])] = child
     return found
+
+
+def free_port() -> int:
+    """Returns a port of the loopback interface that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def is_alive(pid: int) -> bool:

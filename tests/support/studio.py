@@ -48,9 +48,11 @@ def start_training(
 
 
 @contextlib.contextmanager
-def running_services(folder: Path, *services: str, flags: Mapping[str, list[str]] | None = None) -> Iterator[Cluster]:
-    """Runs services, the catalog first, for the length of a with block."""
-    cluster = Cluster(folder, allowed_roots=[folder])
+def running_services(
+    folder: Path, *services: str, flags: Mapping[str, list[str]] | None = None, **settings: Any
+) -> Iterator[Cluster]:
+    """Runs services, the catalog first, for the length of a with block; `settings` are those of `Cluster`."""
+    cluster = Cluster(folder, allowed_roots=[folder], **settings)
     try:
         for service in services:
             cluster.add(service, flags=(flags or {}).get(service))

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 from typing import ClassVar
 
 import grpc
+from google.protobuf import empty_pb2
 
 from synthmill.runtime.config import ServiceConfig, setting
 from synthmill.runtime.drain import Drain
-from synthmill.runtime.errors import InvalidField, Unavailable
+from synthmill.runtime.errors import FailedPrecondition, InvalidField, Unavailable
 from synthmill.runtime.service import Assembly, Mount, run_service
 from synthmill.v1 import catalog_service_pb2, catalog_service_pb2_grpc, dataset_pb2
 
@@ -51,6 +52,13 @@ class ToyServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
                 raise InvalidField("name", request.name, "anything else")
             yield catalog_service_pb2.ReadRecordsResponse(first_index=index, count=1)
             await asyncio.sleep(0.01 if request.name == "slow" else 0)
+
+    async def DeleteDataset(
+        self, request: catalog_service_pb2.DeleteDatasetRequest, context: grpc.aio.ServicerContext
+    ) -> empty_pb2.Empty:
+        if request.name == "datasets/kept/versions/1":
+            raise FailedPrecondition("it is kept")
+        return empty_pb2.Empty()
 
 
 def build(config: ToyConfig, drain: Drain) -> Assembly:

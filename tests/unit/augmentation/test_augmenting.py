@@ -158,7 +158,7 @@ async def test_bad_policy_is_refused_by_its_path(service, case):
 
 
 async def test_spec_is_needed_once_and_first(service):
-    with pytest.raises(InvalidField, match="either a policy or the name"):
+    with pytest.raises(InvalidField, match="exactly one of policy, ready_made, policy_name"):
         await service.stub.Augment(pb.AugmentRequest(records=[record(IMAGES[0])]))
     with pytest.raises(NotFound, match=r"spec\.ready_made"):
         spec = pb.AugmentationSpec(ready_made="heavy")

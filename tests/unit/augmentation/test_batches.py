@@ -7,6 +7,7 @@ from unit.augmentation.conftest import pixels, record
 
 from synthmill.augmentation.batches import DECODED_BYTES, MAX_BATCH_RECORDS, Indexed, Numbering, in_batches, work
 from synthmill.augmentation.opening import Task
+from synthmill.augmentation.received import to_record
 from synthmill.augmentation.results import POSTPONED, Frugal
 from synthmill.kinds.registry import get_kind
 from synthmill.v1 import augmentation_service_pb2 as pb
@@ -21,6 +22,10 @@ def task_of(policy, limit_bytes: int = DECODED_BYTES) -> Task:
     return Task(kind, side, augmenter, 3, "")
 
 
+def numbered(records: list[pb.AugmentationRecord]) -> list[Indexed]:
+    return Numbering().number(map(to_record, records))
+
+
 def results_of(frames) -> list[pb.AugmentationResult]:
     """Reads frames, as a client does."""
     found = []
@@ -32,23 +37,23 @@ def results_of(frames) -> list[pb.AugmentationResult]:
 
 
 def test_records_are_divided_by_number_and_by_size():
-    small = Numbering().number([record(pixels(4, 4))] * 300)
+    small = numbered([record(pixels(4, 4))] * 300)
     assert [len(batch) for batch in in_batches(small)] == [MAX_BATCH_RECORDS, 44]
-    large = Numbering().number([record(pixels(2000, 1000))] * 5)
+    large = numbered([record(pixels(2000, 1000))] * 5)
     assert [len(batch) for batch in in_batches(large)] == [2, 2, 1]
     # Each of several workers gets a part.
     assert [len(batch) for batch in in_batches(large, workers=4)] == [1] * 5
     # A message that its last record brings over the limit is one batch.
-    message = Numbering().number([record(pixels(224, 672))] * 28)
+    message = numbered([record(pixels(224, 672))] * 28)
     assert [len(batch) for batch in in_batches(message)] == [28]
-    huge = Numbering().number([record(pixels(3000, 3000))])
+    huge = numbered([record(pixels(3000, 3000))])
     assert [len(batch) for batch in in_batches(huge)] == [1]
     assert list(in_batches([])) == []
 
 
 def test_rest_of_a_batch_is_left_once_its_results_are_large():
     poster = task_of({"steps": [{"op": "resize", "height": 100, "width": 100}]}, limit_bytes=25_000)
-    batch = Numbering().number([record(pixels(4, 4))] * 10)
+    batch = numbered([record(pixels(4, 4))] * 10)
     results, left = [], batch
     while left:
         part = results_of(work(poster, left, LIMIT))
@@ -61,7 +66,7 @@ def test_rest_of_a_batch_is_left_once_its_results_are_large():
 
 def test_records_that_are_large_once_decoded_are_left_too():
     images = pixels(2000, 2000)
-    batch = Numbering().number([record(images)] * 10)
+    batch = numbered([record(images)] * 10)
     assert len(results_of(work(task_of({"steps": []}), batch, LIMIT))) == 5
 
 
@@ -78,12 +83,12 @@ def test_results_are_not_written_into_the_message():
     side = get_kind("image").augmentation()
     for name, operation in side.operations.items():
         if not operation.partners:
-            frames = work(task_of({"steps": [{"op": name}, {"op": name}]}), [Indexed(0, given)], LIMIT)
+            frames = work(task_of({"steps": [{"op": name}, {"op": name}]}), [Indexed(0, to_record(given))], LIMIT)
             [result] = results_of(frames)
             assert not result.HasField("error"), (name, result.error)
     assert given.SerializeToString() == before
 
 
 def test_index_is_told_even_if_it_is_wrong():
-    [result] = results_of(work(task_of({"steps": []}), [Indexed(1 << 48, record(pixels(3, 3)))], LIMIT))
+    [result] = results_of(work(task_of({"steps": []}), [Indexed(1 << 48, to_record(record(pixels(3, 3))))], LIMIT))
     assert (result.index, result.error.metadata["field"]) == (1 << 48, "index")

@@ -31,8 +31,10 @@ def test_message_is_what_protobuf_makes(index):
     [frame] = in_frames(results, LIMIT, LIMIT)
     assert frame.data == wanted.SerializeToString()
     wanted.policy_digest, wanted.pool = "e" * 64, "datasets/pets/versions/1"
-    assert pb.AugmentResponse.FromString(frame.data + encode_head(wanted.policy_digest, wanted.pool)) == wanted
-    assert encode_head("e" * 64, "") == pb.AugmentResponse(policy_digest="e" * 64).SerializeToString()
+    wanted.policy_name = "policies/pets/versions/2"
+    head = encode_head(wanted.policy_digest, wanted.pool, wanted.policy_name)
+    assert pb.AugmentResponse.FromString(frame.data + head) == wanted
+    assert encode_head("e" * 64, "", "") == pb.AugmentResponse(policy_digest="e" * 64).SerializeToString()
 
 
 def test_failure_is_told_under_any_index():

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from synthmill.augmentation.opening import Checked
+from synthmill.augmentation.policies import Checked
 from synthmill.augmentation.request import Asked, JobSpec, make_spec
 from synthmill.kinds.registry import get_kind
 from synthmill.runtime.errors import FailedPrecondition, InvalidField
@@ -28,9 +28,11 @@ def dataset(counts=(5, 2, 9), labels=("cat", "dog", "fox"), arrays=("image", "la
     )
 
 
-def spec(asked: dict | None = None, policy=None, of=None) -> JobSpec:
-    checked = get_kind("image").augmentation().policy(policy or {"steps": [{"op": "grey"}]})
-    return make_spec(of or dataset(), Checked(checked, checked.digest), dataclasses.replace(NOTHING, **(asked or {})))
+def spec(asked: dict | None = None, policy=None, of=None, name="") -> JobSpec:
+    kind = get_kind("image")
+    parsed = kind.augmentation().policy(policy or {"steps": [{"op": "grey"}]})
+    checked = Checked(kind, parsed, parsed.digest, name)
+    return make_spec(of or dataset(), checked, dataclasses.replace(NOTHING, **(asked or {})))
 
 
 def test_one_copy_is_what_nobody_has_to_ask_for():
@@ -38,6 +40,15 @@ def test_one_copy_is_what_nobody_has_to_ask_for():
     assert (found.dataset, found.name) == ("datasets/pets/versions/3", "pets-augmented")
     assert (found.copies, found.records_per_class, found.result_count, found.seed) == (1, 0, 16, str(1 << 63))
     assert found.policy["steps"] == [{"op": "grey", "probability": 1.0}]
+
+
+def test_policy_is_known_by_its_version_if_it_was_named():
+    assert spec().policy_name == ""
+    assert spec(name="policies/pets/versions/2").policy_name == "policies/pets/versions/2"
+    # As it was written down before policies had names.
+    old = dataclasses.asdict(spec())
+    del old["policy_name"]
+    assert JobSpec(**old) == spec()
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_error_of_a_load_keeps_its_class(tmp_path):
 
 
 def test_process_that_ends_is_told_from_one_that_is_silent():
-    with Process("synthmill.bench.pipe") as pipe:
+    with Process("synthmill.bench.sampling.pipe") as pipe:
         assert pipe.receive(30)["address"].startswith("127.0.0.1:")
         with pytest.raises(Internal, match="did not answer"):
             pipe.receive(0.1)

@@ -20,9 +20,9 @@ MOMENTS = 5
 
 
 @pytest.fixture
-def own_cluster(tmp_path):
+def own_cluster(tmp_path, database):
     cluster = Cluster(tmp_path, allowed_roots=[tmp_path])
-    cluster.add("catalog", flags=["--lease-s", "2", "--heartbeat-s", "0.5"])
+    cluster.add("catalog", flags=["--lease-s", "2", "--heartbeat-s", "0.5", *database])
     yield cluster
     cluster.kill()
 

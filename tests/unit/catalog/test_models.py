@@ -10,6 +10,7 @@ import onnx
 import pytest
 from unit.graph.generators import sampler_graph
 
+from synthmill.runtime.channels import connect_sync
 from synthmill.runtime.errors import (
     AlreadyExists,
     BadGraph,
@@ -19,7 +20,7 @@ from synthmill.runtime.errors import (
     NotFound,
 )
 from synthmill.v1 import catalog_service_pb2 as pb
-from synthmill.v1 import model_pb2
+from synthmill.v1 import model_pb2, status_service_pb2, status_service_pb2_grpc
 
 LABELS = ("circle", "square")
 
@@ -52,6 +53,16 @@ def make_version(store, graph, **changes):
 
 def publish(calls, name, version, request_id=""):
     return calls.catalog.PublishModel(pb.PublishModelRequest(model=name, version=version, request_id=request_id))
+
+
+def promote(calls, name):
+    return calls.catalog.PromoteModel(pb.PromoteModelRequest(name=name, override_reason="this test"))
+
+
+def promoted(cluster):
+    with connect_sync(cluster.address("catalog")) as channel:
+        stub = status_service_pb2_grpc.StatusServiceStub(channel)
+        return set(stub.GetStatus(status_service_pb2.GetStatusRequest(), timeout=20).promoted_models)
 
 
 def get(calls, name):
@@ -97,7 +108,7 @@ def test_concurrent_publications_get_numbers_without_gaps(calls, name, version):
 def test_promoted_version_is_meant_without_a_number_and_cannot_be_deleted(calls, name, version):
     first, second = (publish(calls, name, version) for _ in range(2))
     assert get(calls, f"models/{name}").name == second.name
-    assert calls.catalog.PromoteModel(pb.PromoteModelRequest(name=first.name)).promoted
+    assert promote(calls, first.name).promoted
     assert get(calls, f"models/{name}").name == first.name
     assert [model.promoted for model in listed(calls, name)] == [False, True]
     with pytest.raises(FailedPrecondition, match="promoted"):
@@ -106,6 +117,14 @@ def test_promoted_version_is_meant_without_a_number_and_cannot_be_deleted(calls,
     with pytest.raises(NotFound):
         get(calls, second.name)
     assert publish(calls, name, version).name == f"models/{name}/versions/3"
+
+
+def test_status_tells_which_version_is_promoted(calls, cluster, name, version):
+    first, second = (publish(calls, name, version).name for _ in range(2))
+    promote(calls, first)
+    assert promoted(cluster) & {first, second} == {first}
+    promote(calls, second)
+    assert promoted(cluster) & {first, second} == {second}
 
 
 @pytest.mark.parametrize("method", ["PromoteModel", "DeleteModel"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 
 import pytest
@@ -56,10 +57,57 @@ def test_augment_refuses_what_is_no_number(run, option):
 
 def test_policies_are_listed_and_shown(run):
     [listed] = run("policies", "list", "--json").json
-    assert listed == {"name": "light", "kind": "image", "digest": DIGEST, "policy": POLICY}
+    assert listed == {"name": "light", "kind": "image", "digest": DIGEST, "create_time": None, "policy": POLICY}
     assert "light" in run("policies", "list").out
     assert yaml.safe_load(run("policies", "show", "light").out) == POLICY
-    assert run("policies", "show", "light", "--json").json == {"digest": DIGEST, "policy": POLICY}
+    shown = run("policies", "show", "light", "--json").json
+    assert shown == {"policy_name": "", "digest": DIGEST, "policy": POLICY}
+
+
+def test_policies_are_saved_listed_shown_and_deleted(run, policy):
+    first = run("policies", "save", "pets", policy, "--json").json
+    assert first == {
+        "name": "policies/pets/versions/1",
+        "kind": "image",
+        "digest": DIGEST,
+        "create_time": "1970-01-01T00:00:00Z",
+        "policy": POLICY,
+    }
+    assert run("policies", "save", "pets", "light").out == f"policies/pets/versions/2: {DIGEST}\n"
+    assert run("policies", "save", "birds", "policies/pets/versions/1").code == 0
+    names = [item["name"] for item in run("policies", "list", "--json").json]
+    assert names == ["light", "policies/birds/versions/1", "policies/pets/versions/2", first["name"]]
+    assert run("policies", "list", "pets", "--json").json[-1] == first
+    assert run("policies", "list", "--kind", "sound", "--json").json == []
+    assert "policies/pets/versions/2" in run("policies", "list", "pets").out
+    shown = run("policies", "show", "policies/pets")
+    assert shown.out.startswith("# policies/pets/versions/2\n")
+    assert yaml.safe_load(shown.out) == POLICY
+    assert run("policies", "show", "policies/pets", "--json").json["policy_name"] == "policies/pets/versions/2"
+    assert run("policies", "delete", "pets/versions/2", "--json").json == {"deleted": "pets/versions/2"}
+    assert run("policies", "show", "policies/pets", "--json").json["policy_name"] == first["name"]
+    assert run("policies", "delete", "pets/versions/1").out == "deleted pets/versions/1\n"
+    assert run("policies", "show", "policies/pets").code == 4
+
+
+def test_policy_that_is_not_allowed_is_not_saved(run, services, policy):
+    policy.write_text("steps: [{op: flip}, {op: flop}]")
+    refused = run("policies", "save", "pets", policy, "--json")
+    assert refused.code == 2
+    assert json.loads(refused.err)["error"]["metadata"]["field"] == "policy.steps[1].op"
+    assert run("policies", "save", "pets", "heavy").code == 4
+    assert services.catalog.policies == {}
+
+
+def test_saved_policies_augment(run, services, policy, tmp_path):
+    run("policies", "save", "pets", policy)
+    assert run("augment", "pets", "--policy", "policies/pets/versions/1", "--dry-run").code == 0
+    (tmp_path / "pet.png").write_bytes(b"png")
+    assert run("policies", "preview", "policies/pets", tmp_path / "pet.png", "--out", tmp_path / "grid.png").code == 0
+    job, picture = services.augmentation.requests
+    assert (job.policy_name, picture.spec.policy_name) == ("policies/pets/versions/1", "policies/pets")
+    assert run("policies", "check", "policies/pets").out == f"policies/pets: {DIGEST}\n"
+    assert run("augment", "pets", "--policy", "policies/birds").code == 4
 
 
 def test_policy_is_checked(run, policy):

@@ -11,6 +11,8 @@ import typer
 from synthmill.augmentation.config import AugmentationConfig
 from synthmill.catalog.config import CatalogConfig
 from synthmill.cli.main import app
+from synthmill.evaluation.config import EvaluationConfig
+from synthmill.pipeline.config import PipelineConfig
 from synthmill.runtime.config import load_config
 from synthmill.sampling.config import SamplingConfig
 from synthmill.training.config import TrainingConfig
@@ -59,7 +61,7 @@ def test_help_of_every_verb_says_all_that_was_written_and_nothing_else(run, monk
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize(
     "config",
-    [CatalogConfig, AugmentationConfig, TrainingConfig, SamplingConfig],
+    [CatalogConfig, AugmentationConfig, TrainingConfig, SamplingConfig, EvaluationConfig, PipelineConfig],
     ids=lambda config: config.service,
 )
 def test_help_of_every_service_says_all_that_was_written(monkeypatch, capsys, config, width):

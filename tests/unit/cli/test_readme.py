@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shlex
 from pathlib import Path
@@ -13,6 +14,7 @@ from synthmill.cli.exit_codes import EXIT_CODES
 from synthmill.cli.main import app
 from synthmill.client.writers import FORMATS
 from synthmill.kinds.registry import get_kind
+from synthmill.runtime.security.audit import AuditLog
 
 README = (Path(__file__).parents[3] / "clients/python/README.md").read_text()
 
@@ -29,10 +31,13 @@ def verbs() -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("program", blocks("python"), ids=["client", "asyncio", "torch", "augmentation"])
+@pytest.mark.parametrize(
+    "program", blocks("python"), ids=["client", "asyncio", "torch", "augmentation", "evaluation", "loop"]
+)
 def test_programs_run(services, tmp_path, monkeypatch, capsys, program):
     monkeypatch.chdir(tmp_path)
     exec(compile(program, "README.md", "exec"), {})
+    assert not capsys.readouterr().err
 
 
 def test_commands_run(run, services, tmp_path, monkeypatch):
@@ -41,6 +46,8 @@ def test_commands_run(run, services, tmp_path, monkeypatch):
     (tmp_path / "gan.onnx").write_bytes(b"onnx")
     [policy] = blocks("yaml")
     (tmp_path / "policy.yaml").write_text(policy)
+    (tmp_path / "loop.yaml").write_text("dataset: pets")
+    asyncio.run(AuditLog(tmp_path / "audit/catalog.jsonl").add({"event": "began"}))
     monkeypatch.chdir(tmp_path)
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("synthmill ")]
     assert len(lines) > 8

@@ -88,7 +88,10 @@ def test_versions_are_deleted(run, services):
 def test_models_are_listed_shown_and_promoted(run):
     assert [item["name"] for item in run("models", "list", "--json").json] == [f"{MODEL}/versions/1"]
     assert "cat, dog, fox" in run("models", "show", "pets").out
-    assert run("models", "promote", "pets/versions/1", "--json").json["promoted"] is True
+    promoted = run("models", "promote", "pets/versions/1", "--json").json
+    assert (promoted["promoted"], promoted["promotion"]["override_reason"]) == (True, "")
+    shown = run("models", "promote", "pets/versions/1", "--override-reason", "a trial on Monday").out
+    assert "evaluations/2; overridden, a trial on Monday" in shown
 
 
 def test_model_is_imported(run, services, tmp_path):
@@ -130,9 +133,10 @@ def test_train_dry_run_makes_no_job(run):
 
 
 def test_train_says_how_long_and_how_good(run, services):
-    options = ("--budget", "1.5m", "--steps", "10", "--target", "tstr=0.85", "--processes", "2", "--model", "auto")
-    assert run("train", "pets", *options).code == 0
+    options = ("--budget", "1.5m", "--steps", "10", "--target", "tstr=0.85", "--model", "auto")
+    assert run("train", "pets", *options, "--processes", "2", "--executor", "ray").code == 0
     [request] = services.training.requests
+    assert request.executor == "ray"
     assert (request.budget.seconds, request.parameters["steps"], request.processes) == (90, 10, 2)
     assert (request.target.figure, request.target.least, request.family) == ("tstr", 0.85, "auto")
     run("train", "pets", "--model", "gan")
@@ -214,7 +218,8 @@ def test_job_is_cancelled_and_resumed(run, services):
 def test_sample_writes_and_prints_the_manifest(run, tmp_path):
     out = tmp_path / "pets.npz"
     result = run("sample", "pets", "--count", 100, "--seed", 3, "--start", 7, "--labels", "fox", "--out", out, "--json")
-    assert result.json["recipe"] == {"seed": 3, "start_index": 7, "count": 100, "label_plan": "fox", "truncation": None}
+    said = {"label_plan": "fox", "truncation": None, "filter": None}
+    assert result.json["recipe"] == {"seed": 3, "start_index": 7, "count": 100, **said}
     assert result.json["label_counts"]["fox"] == 100
     assert "100 samples in" in result.err
     with np.load(out) as arrays:

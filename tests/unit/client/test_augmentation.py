@@ -93,6 +93,17 @@ async def test_broken_stream_is_taken_up_for_asyncio_too(async_client, services)
     assert found == list(range(600))
 
 
+def test_stream_by_name_goes_on_with_the_version_that_it_began_with(client, services):
+    client.augmentation.save_policy("pets", POLICY)
+    services.augmentation.faults.plan = [(2, BREAK)]
+    found = client.augmentation.iter_augmented(({"image": image} for image in IMAGES), "policies/pets")
+    next(found)
+    client.augmentation.save_policy("pets", "light")
+    assert len(list(found)) == 599
+    named = [stream.spec.policy_name for stream in services.augmentation.streams]
+    assert named == ["policies/pets", "policies/pets/versions/1"]
+
+
 def test_stream_that_brings_nothing_new_is_given_up(client, services):
     services.augmentation.faults.plan = [(0, BREAK)] * 10
     with pytest.raises(Unavailable, match="the fake breaks"):
@@ -121,6 +132,32 @@ def test_policy_is_a_mapping_a_file_or_a_name(client, tmp_path):
     for policy in (POLICY, tmp_path / "policy.yaml", str(tmp_path / "policy.yaml"), "light"):
         assert to_mapping(client.augmentation.resolve_policy(policy).policy) == POLICY
     assert policy_fields(policy_fields(POLICY)["policy"]) == policy_fields(POLICY)
+
+
+def test_saved_policy_is_used_by_name_or_as_the_catalog_returned_it(client, services):
+    first = client.augmentation.save_policy("pets", POLICY)
+    second = client.augmentation.save_policy("policies/pets", "light", kind="image")
+    assert [first.name, second.name] == ["policies/pets/versions/1", "policies/pets/versions/2"]
+    for policy, version in ((first, 1), ("policies/pets", 2), ("policies/pets/versions/1", 1)):
+        resolved = client.augmentation.resolve_policy(policy)
+        assert resolved.policy_name == f"policies/pets/versions/{version}"
+        client.augmentation.augment(IMAGES[:1], policy)
+        client.augmentation.create_augmentation_job("pets", policy)
+    given = ["policies/pets/versions/1", "policies/pets", "policies/pets/versions/1"]
+    augmented, jobs = services.augmentation.requests[::2], services.augmentation.requests[1::2]
+    assert [request.spec.policy_name for request in augmented] == given
+    assert [request.policy_name for request in jobs] == given
+    with pytest.raises(NotFound, match="policies/birds"):
+        client.augmentation.augment(IMAGES[:1], "policies/birds")
+    with pytest.raises(InvalidField, match=r"policy\.steps\[0\]\.op"):
+        client.augmentation.save_policy("pets", {"steps": [{"op": "flop"}]})
+
+
+def test_file_in_a_folder_of_that_name_is_no_saved_policy(client, tmp_path, monkeypatch):
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies/pets.yaml").write_text("steps: []")
+    monkeypatch.chdir(tmp_path)
+    assert set(policy_fields("policies/pets.yaml")) == {"policy"}
 
 
 def test_bad_policy_is_named_by_its_path(client, tmp_path):

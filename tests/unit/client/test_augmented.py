@@ -45,6 +45,26 @@ def test_items_are_augmented_in_this_process_each_by_itself():
     assert np.array_equal(ITEMS[0]["image"], IMAGES[0])
 
 
+def test_saved_policy_stays_the_version_that_it_was_when_the_dataset_was_made(client, services):
+    client.augmentation.save_policy("pets", POLICY)
+    dataset = AugmentedDataset(ITEMS, "policies/pets", client=client)
+    client.augmentation.save_policy("pets", "light")
+    dataset[0]
+    assert services.augmentation.requests[-1].spec.policy_name == "policies/pets/versions/1"
+    with pytest.raises(NotFound, match="policies/birds"):
+        AugmentedDataset(ITEMS, "policies/birds", client=client)
+
+
+def test_saved_policy_serves_in_this_process_too(client):
+    saved = client.augmentation.save_policy("turns", LOCAL)
+    dataset = AugmentedDataset(ITEMS, client.catalog.get_policy("turns"), seed=3)
+    wanted = AugmentedDataset(ITEMS, LOCAL, seed=3)
+    assert images_of(dataset.__getitems__(range(20))) == images_of(wanted.__getitems__(range(20)))
+    assert images_of(pickle.loads(pickle.dumps(dataset)).__getitems__([5])) == images_of(wanted.__getitems__([5]))
+    with pytest.raises(InvalidField, match=r"client\.catalog\.get_policy"):
+        AugmentedDataset(ITEMS, saved.name)
+
+
 def test_transform_makes_the_item():
     dataset = AugmentedDataset(ITEMS, "light", transform=lambda item: item["image"].shape)
     assert dataset[0] == (8, 8, 1)

@@ -15,7 +15,9 @@ from unit.client.fakes.model import FILES, MODEL
 
 from synthmill.client import dataset_spec
 from synthmill.client.batches import join
+from synthmill.kinds.policy_messages import to_policy
 from synthmill.runtime.errors import BadData, DataLoss, InvalidField, NotFound, PermissionDenied
+from synthmill.v1.policy_pb2 import PolicyVersion
 
 
 @pytest.fixture
@@ -140,9 +142,25 @@ def test_model_is_imported_promoted_and_deleted(client, services, tmp_path):
     assert services.catalog.uploads == [("pets", b"onnx")]
     assert list(services.catalog.requests[0].labels) == ["cat"]
     assert client.catalog.promote_model("pets/versions/1").promoted
+    overridden = client.catalog.promote_model("pets/versions/1", override_reason="a trial")
+    assert overridden.promotion.override_reason == "a trial"
     client.catalog.delete_model("pets/versions/1")
     client.catalog.delete_dataset("pets/versions/2")
     assert services.catalog.deleted == [f"{MODEL}/versions/1", "datasets/pets/versions/2"]
+
+
+def test_policies_are_published_read_listed_and_deleted(client):
+    version = PolicyVersion(kind="image", policy=to_policy({"steps": [{"op": "grey"}]}), digest="e" * 64)
+    names = [client.catalog.publish_policy(name, version).name for name in ("pets", "policies/pets", "birds")]
+    assert names == ["policies/pets/versions/1", "policies/pets/versions/2", "policies/birds/versions/1"]
+    assert client.catalog.get_policy("pets").name == names[1]
+    assert client.catalog.get_policy("policies/pets/versions/1").policy == version.policy
+    assert [policy.name for policy in client.catalog.list_policies()] == names[::-1]
+    assert [policy.name for policy in client.catalog.list_policies("pets")] == [names[1], names[0]]
+    client.catalog.delete_policy("pets/versions/2")
+    assert client.catalog.get_policy("pets").name == names[0]
+    with pytest.raises(NotFound):
+        client.catalog.get_policy("cats")
 
 
 async def test_async_upload_and_records(async_client, services, spec, tmp_path):

@@ -8,21 +8,13 @@ from google.protobuf.message import DecodeError
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from support.damage import CHANGES, NUMBERS, TENSORS, damaged, told_of
 from synthmill.client.batches import Batch
 from synthmill.client.chunks import ChunkView, read_chunk, view_chunk
 from synthmill.runtime.tensors import to_batch
 from synthmill.v1.sampling_service_pb2 import SampleChunk
 from synthmill.v1.tensor_pb2 import Batch as BatchMessage
-from synthmill.v1.tensor_pb2 import Tensor
 
-NUMBERS = st.one_of(st.sampled_from([0, 1, 127, 128, 2**31, 2**48, 2**63 - 1, -1]), st.integers(-(2**63), 2**63 - 1))
-TENSORS = st.builds(
-    Tensor,
-    name=st.text(max_size=4),
-    data_type=st.one_of(st.integers(0, 14), st.integers(-(2**31), 2**31 - 1)),
-    shape=st.lists(NUMBERS, max_size=4),
-    data=st.binary(max_size=200),
-)
 CHUNKS = st.builds(
     SampleChunk,
     first_index=NUMBERS,
@@ -45,8 +37,7 @@ LARGE = SampleChunk(
 
 def told(chunk) -> tuple:
     """Returns all that a chunk says."""
-    columns = [(each.name, each.data_type, tuple(each.shape), bytes(each.data)) for each in chunk.batch.columns]
-    return chunk.first_index, chunk.count, columns, chunk.model_digest, chunk.model
+    return chunk.first_index, chunk.count, told_of(chunk.batch.columns), chunk.model_digest, chunk.model
 
 
 def by_protobuf(message: bytes) -> SampleChunk | None:
@@ -79,14 +70,10 @@ def test_messages_that_a_service_may_write_are_read_without_protobuf(chunk):
 
 
 @settings(max_examples=1000)
-@given(CHUNKS, st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 255)), min_size=1, max_size=4))
+@given(CHUNKS, CHANGES)
 @example(SampleChunk(count=1), [(0, 0x8A)])
 def test_damaged_message_is_read_as_protobuf_reads_it_or_not_at_all(chunk, changes):
-    message = bytearray(chunk.SerializeToString())
-    for place, byte in changes:
-        if message:
-            message[place % len(message)] = byte
-    assert_agrees(bytes(message))
+    assert_agrees(damaged(chunk.SerializeToString(), changes))
 
 
 @given(CHUNKS, CHUNKS)

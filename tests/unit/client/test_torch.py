@@ -48,6 +48,15 @@ def test_every_sample_comes_once_whoever_reads(found, way):
     assert found[way] == sorted([label, pixels] for label, pixels in rows)
 
 
+def test_workers_follow_the_epoch_those_that_persist_too(found):
+    assert len(found["epochs"]) == 4
+    for way, epochs in found["epochs"].items():
+        for epoch, sums in enumerate(epochs):
+            index = np.arange(torch_program.LENGTH) + epoch * torch_program.LENGTH
+            image = expected_columns(5, index, expected_labels(index))["image"]
+            assert sums == sorted(image.reshape(len(index), -1).sum(axis=1, dtype=int).tolist()), (way, epoch)
+
+
 def test_datasets_need_no_torch_until_a_stream_is_asked_for():
     program = (
         "import sys, synthmill.client, synthmill.cli.main; print('torch' in sys.modules, 'onnxruntime' in sys.modules)"

@@ -60,6 +60,18 @@ def test_compression_says_what_it_is_told(client, services):
     assert request.parameters["prune_share"] == 0.5
 
 
+def test_filtering_job_is_created_once_per_request_id_and_says_what_it_is_told(client, services):
+    request_id = str(uuid.uuid4())
+    how = {"dataset": "pets", "parameters": {"attempts": 4}, "seed": 1 << 63, "request_id": request_id}
+    jobs = [client.training.create_filtering_job("pets/versions/1", **how) for _ in range(2)]
+    assert len({job.name for job in jobs}) == 1
+    assert client.jobs.wait(jobs[0].name).result == "models/pets/versions/1"
+    request = services.training.filterings[0]
+    assert (request.model, request.dataset) == ("models/pets/versions/1", "datasets/pets")
+    assert (request.seed, request.parameters["attempts"]) == (1 << 63, 4)
+    assert client.training.create_filtering_job("pets", validate_only=True).name == ""
+
+
 def test_a_refused_compression_tells_loss_and_bound(client):
     job = client.training.create_compression_job("pets", ["fp16"])
     with pytest.raises(FailedPrecondition, match="not published") as refusal:

@@ -109,6 +109,41 @@ def test_copy_by_pickle_gives_the_same_items(dataset):
     assert_items([copy[3], *copy[[7]]], [103, 107])
 
 
+def test_every_epoch_has_fresh_samples_and_the_same_ones_again(dataset):
+    assert_items([dataset[0], *dataset[[999, 5]]], [100, 1099, 105])
+    dataset.set_epoch(3)
+    assert_items([dataset[0], *dataset[[999, 5]]], [3100, 4099, 3105])
+    dataset.set_epoch(1)
+    assert_items([dataset[0], dataset[999]], [1100, 2099])
+    dataset.set_epoch(0)
+    assert_items([dataset[0], dataset[999]], [100, 1099])
+
+
+def test_a_copy_begins_with_the_epoch_and_goes_its_own_way(dataset):
+    dataset.set_epoch(2)
+    copy = pickle.loads(pickle.dumps(dataset))
+    dataset.set_epoch(0)
+    assert_items([copy[3]], [2103])
+    copy.set_epoch(5)
+    assert_items([dataset[3]], [103])
+
+
+def test_epochs_end_where_the_label_plan_or_the_indices_do(client):
+    dataset = SampleDataset(client, "pets", 2, seed=5, labels="cat=2,fox=4")
+    dataset.set_epoch(2)
+    assert_items(dataset[:], range(4, 6), label_counts({"cat": 2, "fox": 4}))
+    for epoch in (3, -1):
+        with pytest.raises(InvalidField, match="0 to 2: exact counts end"):
+            dataset.set_epoch(epoch)
+    everything = SampleDataset(client, "pets", labels="cat=2,fox=4")
+    with pytest.raises(InvalidField, match="0 to 0"):
+        everything.set_epoch(1)
+    last = SampleDataset(client, "pets", 1 << 40, start_index=1 << 40)
+    last.set_epoch(254)
+    with pytest.raises(InvalidField, match="0 to 254: there are no more indices"):
+        last.set_epoch(255)
+
+
 def test_bad_requests_are_refused_at_once(client):
     with pytest.raises(InvalidField, match="length"):
         SampleDataset(client, "pets", 0)

@@ -24,7 +24,7 @@ def main() -> None:
     stream = SampleStream(client, "pets", LENGTH, seed=5)
     from torch.utils.data import DataLoader
 
-    found = {}
+    found = {"epochs": epochs(client)}
     for name, source, workers, method, shuffle in (
         ("map", dataset, 0, None, False),
         ("map, shuffled, 2 forked workers", dataset, 2, "fork", True),
@@ -37,6 +37,28 @@ def main() -> None:
         pairs = (zip(batch["label"].tolist(), batch["image"].flatten(1).tolist(), strict=True) for batch in loader)
         found[name] = sorted(itertools.chain.from_iterable(pairs))
     print(json.dumps(found))
+
+
+def epochs(client: Client) -> dict[str, list[list[int]]]:
+    """Returns, for each way of reading in workers, the sums of the pixels of each sample, by epoch."""
+    from torch.utils.data import DataLoader
+
+    found = {}
+    for source, method, persistent in (
+        (SampleDataset, "fork", False),
+        (SampleDataset, "fork", True),
+        (SampleDataset, "spawn", True),
+        (SampleStream, "fork", True),
+    ):
+        dataset = source(client, "pets", LENGTH, seed=5)
+        options = {"num_workers": 2, "multiprocessing_context": method, "timeout": 30}
+        loader = DataLoader(dataset, BATCH, persistent_workers=persistent, **options)
+        read = []
+        for epoch in range(3):
+            dataset.set_epoch(epoch)
+            read.append(sorted(int(total) for batch in loader for total in batch["image"].flatten(1).sum(dim=1)))
+        found[f"{source.__name__}, {method}, {'persistent' if persistent else 'new'}"] = read
+    return found
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from onnx import TensorProto, helper
 
 from synthmill.learning.graph.builder import GraphBuilder
 from synthmill.learning.graph.compose import compose
-from synthmill.learning.graph.metadata import GraphMetadata
+from synthmill.learning.graph.metadata import GraphMetadata, with_metadata
+from synthmill.learning.graph.opinions import add_opinion
 
 LABELS = ("circle", "square", "triangle")
 
@@ -88,6 +89,49 @@ def sampler_graph(labels: Sequence[str] = (), *, latent: int = 8, size: int = 4)
     """Composes a `dense_generator` into a sampler graph."""
     generator = dense_generator(latent, size, len(labels))
     return compose(generator, metadata(labels, size), latent="z", label="y")
+
+
+def corner_network(size: int = 4, opset: int = 17) -> onnx.ModelProto:
+    """Builds a probe whose probability is known: that of a picture's own class is its first pixel divided by 255."""
+    builder = GraphBuilder("corner")
+    bounds = [builder.constant(bound, np.int64) for bound in ([0, 0, 0], [1, 1, 1], [1, 2, 3])]
+    corner = builder.add("Slice", "image", *bounds)
+    flat = builder.add("Reshape", builder.cast(corner, np.float32), builder.constant([-1], np.int64))
+    builder.add("Div", flat, builder.constant(255, np.float32), output="probability")
+    inputs = [helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", size, size, 1])]
+    return model_of(builder, inputs, [_numbers("probability")], opset=opset)
+
+
+def sum_network(size: int = 4, opset: int = 17) -> onnx.ModelProto:
+    """Builds a critic whose score is known: the sum of a picture's pixels, and a thousand times its label."""
+    builder = GraphBuilder("sum")
+    axes = builder.constant([1, 2, 3], np.int64)
+    pixels = builder.add("ReduceSum", builder.cast("image", np.float32), axes, keepdims=0)
+    shift = builder.add("Mul", builder.cast("label", np.float32), builder.constant(1000, np.float32))
+    builder.add("Add", pixels, shift, output="logit")
+    inputs = [
+        helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", size, size, 1]),
+        helper.make_tensor_value_info("label", TensorProto.INT64, ["batch"]),
+    ]
+    return model_of(builder, inputs, [_numbers("logit")], opset=opset)
+
+
+def judging_graph(labels: Sequence[str] = LABELS, *, latent: int = 8, **own: float) -> onnx.ModelProto:
+    """Composes a `dense_generator` with both of these opinions.
+
+    Args:
+        labels: class names, at least one.
+        latent: size of z.
+        own: bounds of the graph's own filter.
+    """
+    graph = sampler_graph(labels, latent=latent)
+    for name, network in (("confidence", corner_network()), ("score", sum_network())):
+        graph = add_opinion(graph, name, network)
+    return with_metadata(graph, filter=own)
+
+
+def _numbers(name: str) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch"])
 
 
 def run(model: onnx.ModelProto, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from synthmill.kinds.policies.parsing import policy_digest
 from synthmill.kinds.policy_messages import to_mapping, to_policy
 from synthmill.kinds.registry import get_kind
 from synthmill.runtime.errors import InvalidField
@@ -37,6 +38,18 @@ def test_policy_does_the_same_whichever_way_it_travels(policy):
     again = to_policy(wanted.resolved)
     assert side().policy(to_mapping(again)).digest == wanted.digest
     assert to_policy(to_mapping(again)) == again
+
+
+@pytest.mark.parametrize("policy", [EVERYTHING, *side().ready_made.values()])
+def test_digest_is_that_of_the_message_too(policy):
+    wanted = side().policy(policy)
+    assert policy_digest(to_mapping(to_policy(wanted.resolved))) == policy_digest(wanted.resolved) == wanted.digest
+    assert side().policy({**policy, "mask_fill": 3}).digest != wanted.digest
+
+
+def test_number_that_is_not_finite_has_no_digest():
+    with pytest.raises(ValueError, match="JSON"):
+        policy_digest({"steps": [{"op": "rotate", "degrees": [float("inf"), 3]}]})
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 import torch
 from unit.learning.tasks import MACHINE, digits_task
 
-from synthmill.learning.compress.parts import read_metadata
+from synthmill.learning.graph.metadata import read_metadata
 from synthmill.learning.prior import MixturePrior
 from synthmill.learning.run import train
 

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from synthmill.runtime.database import Base, create_all, open_database, writing
+from synthmill.runtime.database import POSTGRESQL, SQLITE, Base, open_database, writing
+from synthmill.runtime.errors import InvalidField
 
 
 class Note(Base):
@@ -19,10 +20,12 @@ class Note(Base):
     number: Mapped[int] = mapped_column(primary_key=True)
 
 
-@pytest.fixture
-def database(tmp_path):
-    database = open_database(f"sqlite:///{tmp_path / 'notes.db'}")
-    create_all(database)
+@pytest.fixture(params=[SQLITE, POSTGRESQL])
+def database(request, tmp_path):
+    sqlite = request.param == SQLITE
+    url = f"sqlite:///{tmp_path / 'notes.db'}" if sqlite else request.getfixturevalue("postgres").create_database()
+    database = open_database(url)
+    Note.__table__.create(database)
     yield database
     database.dispose()
 
@@ -33,7 +36,7 @@ def count(session):
 
 def test_transaction_that_reads_before_it_writes_is_not_overtaken(database):
     def add_one():
-        with Session(database) as session, session.begin():
+        with writing(database) as session:
             session.add(Note(number=1))
 
     other = threading.Thread(target=add_one)
@@ -70,3 +73,10 @@ def test_error_undoes_everything(database):
         1 / 0  # noqa: B018
     with Session(database) as session:
         assert count(session) == 0
+
+
+@pytest.mark.parametrize("url", ["mysql://me:secret@host/name", "nonsense", "", "oracle://secret"])
+def test_database_that_there_is_no_support_for_is_refused_without_telling_secrets(url):
+    with pytest.raises(InvalidField, match="postgresql://USER@HOST/NAME") as refusal:
+        open_database(url)
+    assert "secret" not in str(refusal.value)

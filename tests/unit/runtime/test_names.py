@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from synthmill.runtime.errors import InvalidField
-from synthmill.runtime.names import DATASETS, MODELS, check_id, parse_collection, parse_name, parse_version
+from synthmill.runtime.names import (
+    DATASETS,
+    MODELS,
+    check_evaluation,
+    check_id,
+    parse_collection,
+    parse_name,
+    parse_subject,
+    parse_version,
+)
 
 BAD_IDS = ["", "A", "1a", "-a", "a_b", "a.b", "a/b", "../a", "a" * 64, "ä", "a b", "a\n"]
 
@@ -60,3 +69,22 @@ def test_version_can_be_required_or_forbidden():
         parse_version(DATASETS, "name", "datasets/digits")
     with pytest.raises(InvalidField):
         parse_collection(DATASETS, "dataset", "datasets/digits/versions/1")
+
+
+@pytest.mark.parametrize("name", ["models/digits", "models/digits/versions/3", "datasets/digits/versions/12"])
+def test_subject_is_a_model_or_a_dataset(name):
+    assert str(parse_subject("subject", name)) == name
+
+
+@pytest.mark.parametrize("name", ["digits", "policies/light", "models/", "jobs/x", ""])
+def test_other_subjects_are_refused(name):
+    with pytest.raises(InvalidField) as refusal:
+        parse_subject("subject", name)
+    assert refusal.value.metadata["field"] == "subject"
+
+
+def test_evaluation_is_a_number():
+    assert check_evaluation("name", "evaluations/12") == "evaluations/12"
+    for name in ("evaluations/0", "evaluations/012", "evaluations/x", "evaluations/1/x", "12", "evaluations/1\n"):
+        with pytest.raises(InvalidField, match=r"evaluations/\{n\}"):
+            check_evaluation("name", name)

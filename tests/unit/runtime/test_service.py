@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
 import sys
 import urllib.request
-from pathlib import Path
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from support.toys import DEADLINE_S, SEARCH_PATH, Toy
 from synthmill.runtime.channels import connect, connect_sync
 from synthmill.runtime.errors import Internal, InvalidField, SynthmillError, Unavailable
 from synthmill.v1 import catalog_service_pb2 as pb
 from synthmill.v1 import catalog_service_pb2_grpc
-
-TESTS = str(Path(__file__).resolve().parents[2])
-SEARCH_PATH = os.pathsep.join(filter(None, [TESTS, os.environ.get("PYTHONPATH")]))
-DEADLINE_S = 20
 
 # gRPC stops its threads before a fork and starts them again after it, in parent and child.
 SPAWNING = """
@@ -49,31 +44,6 @@ async def spawn():
 
 run_service(ToyConfig, lambda config, drain: Assembly([], start=[spawn]))
 """
-
-
-class Toy:
-    """The toy service as a process."""
-
-    def __init__(self, folder: Path, *flags: str, env: dict[str, str] | None = None) -> None:
-        self.log = folder / "toy.log"
-        command = [sys.executable, "-m", "support.toy_service", "--store", str(folder), "--port", "0", *flags]
-        with self.log.open("wb") as log:
-            environment = {**os.environ, "PYTHONPATH": SEARCH_PATH, **(env or {})}
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment, text=True)
-        self.ready = json.loads(self.process.stdout.readline() or "{}")
-
-    @property
-    def address(self) -> str:
-        return self.ready["address"]
-
-    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        status = self.process.wait(DEADLINE_S)
-        self.process.stdout.close()
-        return status
-
-    def lines(self) -> list[dict]:
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import contextlib
 import dataclasses
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
 
 import numpy as np
 import pytest
-from unit.graph.generators import LABELS
+from unit.graph.generators import LABELS, judging_graph
 from unit.sampling.serving import FakeCatalog, dense, metric, serving_catalog, stored, until
 
 from synthmill.runtime.channels import connect
@@ -36,8 +36,8 @@ class Setting:
 
     Attributes:
         models: the registry.
-        opened: how often each version was opened.
-        gates: versions that open only when their event is set.
+        opened: how often each version was opened, "models/a/versions/1 with confidence" if with opinions.
+        gates: versions that open only when their event is set, by the same names.
         failures: versions that fail to open, with what.
     """
 
@@ -51,6 +51,13 @@ class Setting:
     def promote(self, name: str, number: int = 1) -> str:
         """Stores a version and promotes it; returns its name."""
         model = stored(self.store, dense(number), f"{name.removeprefix('models/')}/versions/{number}", LABELS)
+        self.catalog.promote(model)
+        return model.name
+
+    def promote_judging(self, name: str, number: int = 1) -> str:
+        """Stores a version with opinions and promotes it; returns its name."""
+        graph = judging_graph(latent=8 * number)
+        model = stored(self.store, graph, f"{name.removeprefix('models/')}/versions/{number}", LABELS)
         self.catalog.promote(model)
         return model.name
 
@@ -77,13 +84,14 @@ async def setting(folder: Path, max_models: int = 100, max_bytes: int = 1 << 40)
     store = ObjectStore(str(folder))
     real = engine_opener(store, plan_attempts([CPU]))
 
-    def open_engine(model: model_pb2.Model) -> Engine:
-        made.opened[model.name] += 1
-        if model.name in made.gates:
-            assert made.gates[model.name].wait(30)
-        if model.name in made.failures:
-            raise made.failures[model.name]
-        return real(model)
+    def open_engine(model: model_pb2.Model, opinions: Collection[str] = ()) -> Engine:
+        name = " with ".join([model.name, *opinions])
+        made.opened[name] += 1
+        if name in made.gates:
+            assert made.gates[name].wait(30)
+        if name in made.failures:
+            raise made.failures[name]
+        return real(model, opinions)
 
     async with serving_catalog(catalog) as address:
         channel = connect(address)

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unit.graph.generators import LABELS
+from unit.graph.generators import LABELS, judging_graph
 from unit.sampling.recording import answer, occupied
 from unit.sampling.recording import work as small_work
 from unit.sampling.serving import engine_of, floats_graph, metric, until, words_graph
 
+from synthmill.runtime.filters import Filter
 from synthmill.sampling.batches import BatchPlanner
 from synthmill.sampling.engine import Draw, Drawn, Engine
 from synthmill.sampling.labels import GivenLabels
@@ -148,6 +149,22 @@ async def test_strings_and_graphs_without_labels_are_the_same_too(scheduler):
     words = Watched(engine_of(words_graph()))
     assert await run_in_parts(scheduler, large(words)) == await scheduler.run(large(words))
     assert len(words.asked) > 2
+
+
+async def test_filtered_samples_are_the_same_in_parts(scheduler):
+    judging, by = Watched(engine_of(judging_graph(), LABELS)), Filter(0.9)
+    index = np.arange(COUNT)
+
+    def pack(drawn: Drawn, start: int, stop: int) -> dict[str, Any]:
+        return {name: comparable(drawn.pieces(name, start, stop)) for name in drawn.names}
+
+    def filtered() -> Work:
+        return large(judging, draw=lambda: Draw(9, index, index % 3, None, by), pack=pack, filter=by)
+
+    found = await run_in_parts(scheduler, filtered())
+    assert len({thread for thread, _count in judging.asked}) == WORKERS
+    assert found == await scheduler.run(filtered())
+    assert set(found) == {"image", "confidence", "score", "attempt", "passed"}
 
 
 async def test_small_work_is_computed_in_one_go(scheduler, engine):

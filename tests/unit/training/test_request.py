@@ -124,3 +124,22 @@ def test_auto_chooses_and_says_why():
 def test_the_service_does_without_torch():
     code = "import sys, synthmill.training.servicer; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_executor_is_that_of_the_request_else_that_of_the_service():
+    ours, theirs = (
+        pb.CreateTrainingJobRequest(family="gan"),
+        pb.CreateTrainingJobRequest(family="gan", executor="local"),
+    )
+    assert to_asked(ours).executor == "local"
+    assert to_asked(ours, "ray").executor == "ray"
+    assert to_asked(theirs, "ray").executor == "local"
+    assert make_spec(dataset(500, 400), to_asked(theirs, "ray")).executor == "local"
+
+
+def test_an_executor_that_is_none_or_not_installed_is_refused_before_there_is_a_job(monkeypatch):
+    with pytest.raises(InvalidField, match="executor: got 'slurm', allowed: one of local, ray"):
+        make_spec(dataset(500, 400), Asked("gan", executor="slurm"))
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(FailedPrecondition, match=r"synthmill\[ray\]"):
+        make_spec(dataset(500, 400), Asked("gan", executor="ray"))

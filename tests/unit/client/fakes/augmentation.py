@@ -1,4 +1,4 @@
-"""An augmentation service that inverts images, whatever the policy says."""
+"""An augmentation service that inverts images, whatever the policy says; what it saves is in the fake catalog."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from google.protobuf.struct_pb2 import Value
+from unit.client.fakes.catalog import FakeCatalog
 from unit.client.fakes.faults import BREAK, Faults
 from unit.client.fakes.jobs import FakeJobs
 
@@ -14,7 +15,13 @@ from synthmill.kinds.policy_messages import to_policy
 from synthmill.runtime.errors import InvalidField, NotFound, Unavailable
 from synthmill.runtime.tensors import from_tensor, to_tensor
 from synthmill.v1 import augmentation_service_pb2 as pb
-from synthmill.v1 import augmentation_service_pb2_grpc, job_pb2, training_service_pb2
+from synthmill.v1 import (
+    augmentation_service_pb2_grpc,
+    catalog_service_pb2,
+    job_pb2,
+    policy_pb2,
+    training_service_pb2,
+)
 
 POLICY = {"border": "reflect", "steps": [{"op": "flip", "probability": 0.5}]}
 DIGEST = "e" * 64
@@ -40,6 +47,7 @@ class FakeAugmentation(augmentation_service_pb2_grpc.AugmentationServiceServicer
 
     Args:
         jobs: where its jobs are.
+        catalog: where policies are saved.
 
     Attributes:
         requests: all but streams.
@@ -47,15 +55,15 @@ class FakeAugmentation(augmentation_service_pb2_grpc.AugmentationServiceServicer
         faults: before which message of results streams break.
     """
 
-    def __init__(self, jobs: FakeJobs) -> None:
-        self._jobs = jobs
+    def __init__(self, jobs: FakeJobs, catalog: FakeCatalog) -> None:
+        self._jobs, self._catalog = jobs, catalog
         self.requests: list[Any] = []
         self.streams: list[Opened] = []
         self.faults = Faults()
 
     async def Augment(self, request: pb.AugmentRequest, context: Any) -> pb.AugmentResponse:
         self.requests.append(request)
-        _check(request.spec)
+        self._check(request.spec)
         return pb.AugmentResponse(results=map(_invert, request.records), policy_digest=DIGEST)
 
     async def AugmentStream(
@@ -65,9 +73,10 @@ class FakeAugmentation(augmentation_service_pb2_grpc.AugmentationServiceServicer
         number = 0
         async for request in requests:
             if request.HasField("spec"):
-                _check(request.spec)
+                policy_name = self._check(request.spec)
                 self.streams.append(Opened(request.spec, []))
-                yield pb.AugmentResponse(policy_digest=DIGEST, pool=POOL if request.spec.pool else "")
+                pool = POOL if request.spec.pool else ""
+                yield pb.AugmentResponse(policy_digest=DIGEST, pool=pool, policy_name=policy_name)
                 continue
             self.streams[-1].indices.append([record.index for record in request.records])
             # In two parts, so that a break may come in the middle of what was sent together.
@@ -95,16 +104,21 @@ class FakeAugmentation(augmentation_service_pb2_grpc.AugmentationServiceServicer
         self, request: pb.ListReadyMadePoliciesRequest, context: Any
     ) -> pb.ListReadyMadePoliciesResponse:
         light = pb.ReadyMadePolicy(kind="image", name="light", policy=to_policy(POLICY), digest=DIGEST)
-        return pb.ListReadyMadePoliciesResponse(policies=[light])
+        return pb.ListReadyMadePoliciesResponse(policies=[light] if request.kind in ("", "image") else [])
 
     async def ResolvePolicy(self, request: pb.ResolvePolicyRequest, context: Any) -> pb.ResolvePolicyResponse:
-        _check(request)
-        policy = to_policy(POLICY) if request.ready_made else request.policy
-        return pb.ResolvePolicyResponse(policy=policy, digest=DIGEST)
+        policy_name = self._check(request)
+        return pb.ResolvePolicyResponse(policy=self._policy(request), digest=DIGEST, policy_name=policy_name)
+
+    async def SavePolicy(self, request: pb.SavePolicyRequest, context: Any) -> policy_pb2.PolicyVersion:
+        self._check(request)
+        version = policy_pb2.PolicyVersion(kind=request.kind or "image", policy=self._policy(request), digest=DIGEST)
+        publish = catalog_service_pb2.PublishPolicyRequest(policy=request.name, version=version)
+        return await self._catalog.PublishPolicy(publish, context)
 
     async def CreateAugmentationJob(self, request: pb.CreateAugmentationJobRequest, context: Any) -> job_pb2.Job:
         self.requests.append(request)
-        _check(request)
+        self._check(request)
         if request.validate_only:
             return job_pb2.Job(type="augment")
         name = request.name or "pets-augmented"
@@ -113,13 +127,20 @@ class FakeAugmentation(augmentation_service_pb2_grpc.AugmentationServiceServicer
     async def GetLineage(self, request: pb.GetLineageRequest, context: Any) -> pb.GetLineageResponse:
         return pb.GetLineageResponse(source=POOL, source_record=request.record, index=request.record, seed=7)
 
+    def _check(self, request: Any) -> str:
+        """Refuses what the fake does not know; returns the policy version that is named, if one is."""
+        if request.ready_made not in ("", "light"):
+            name = request.ready_made
+            raise NotFound(f"ready_made: there is no {name!r}", field="ready_made", value=name)
+        for position, step in enumerate(request.policy.steps):
+            if step.operation.name == "flop":
+                raise InvalidField(f"policy.steps[{position}].op", "flop", "one of flip")
+        return self._catalog.find_policy(request.policy_name).name if request.policy_name else ""
 
-def _check(request: Any) -> None:
-    if request.ready_made not in ("", "light"):
-        raise NotFound(f"ready_made: there is no {request.ready_made!r}", field="ready_made", value=request.ready_made)
-    for position, step in enumerate(request.policy.steps):
-        if step.operation.name == "flop":
-            raise InvalidField(f"policy.steps[{position}].op", "flop", "one of flip")
+    def _policy(self, request: Any) -> policy_pb2.Policy:
+        if request.policy_name:
+            return self._catalog.find_policy(request.policy_name).policy
+        return to_policy(POLICY) if request.ready_made else request.policy
 
 
 def _invert(record: pb.AugmentationRecord) -> pb.AugmentationResult:

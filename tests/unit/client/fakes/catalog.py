@@ -1,4 +1,4 @@
-"""A catalog with one model and the datasets that it is given, in memory."""
+"""A catalog with one model, and the datasets and policies that it is given, in memory."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from google.protobuf import empty_pb2
+from unit.client.fakes.evaluation import PASSED, REFUSED, REPORT_FILES, make_evaluation
 from unit.client.fakes.faults import Faults, faulty
 from unit.client.fakes.jobs import FakeJobs
 from unit.client.fakes.model import FILES, LABELS, MODEL, SHAPE, make_artifact, make_model
@@ -15,7 +16,15 @@ from unit.client.fakes.model import FILES, LABELS, MODEL, SHAPE, make_artifact, 
 from synthmill.runtime.errors import DataLoss, NotFound, PermissionDenied, Unavailable
 from synthmill.runtime.structs import to_struct
 from synthmill.runtime.tensors import to_batch
-from synthmill.v1 import artifact_pb2, catalog_service_pb2_grpc, dataset_pb2, job_pb2, model_pb2
+from synthmill.v1 import (
+    artifact_pb2,
+    catalog_service_pb2_grpc,
+    dataset_pb2,
+    evaluation_pb2,
+    job_pb2,
+    model_pb2,
+    policy_pb2,
+)
 from synthmill.v1 import catalog_service_pb2 as pb
 
 CHUNK_BYTES = 1 << 20
@@ -40,6 +49,7 @@ class FakeCatalog(catalog_service_pb2_grpc.CatalogServiceServicer):
     def __init__(self, jobs: FakeJobs) -> None:
         self._jobs = jobs
         self.datasets = {f"datasets/pets/versions/{n}": make_dataset(n) for n in (1, 2, 3)}
+        self.policies: dict[str, policy_pb2.PolicyVersion] = {}
         self.requests: list[Any] = []
         self.uploads: list[tuple[str, bytes]] = []
         self.broken_uploads = 0
@@ -100,18 +110,56 @@ class FakeCatalog(catalog_service_pb2_grpc.CatalogServiceServicer):
         return pb.ListModelsResponse(models=[make_model(1)])
 
     async def PromoteModel(self, request: pb.PromoteModelRequest, context: Any) -> model_pb2.Model:
+        self.requests.append(request)
         model = make_model(1)
         model.promoted = True
+        model.promotion.evaluation, model.promotion.override_reason = PASSED, request.override_reason
         return model
 
     async def DeleteModel(self, request: pb.DeleteModelRequest, context: Any) -> empty_pb2.Empty:
         self.deleted.append(request.name)
         return empty_pb2.Empty()
 
+    async def PublishPolicy(self, request: pb.PublishPolicyRequest, context: Any) -> policy_pb2.PolicyVersion:
+        number = 1 + sum(name.startswith(f"policies/{request.policy}/") for name in self.policies)
+        name = f"policies/{request.policy}/versions/{number}"
+        version = policy_pb2.PolicyVersion(name=name, create_time={"seconds": len(self.policies)})
+        version.MergeFrom(request.version)
+        self.policies[name] = version
+        return version
+
+    async def GetPolicy(self, request: pb.GetPolicyRequest, context: Any) -> policy_pb2.PolicyVersion:
+        return self.find_policy(request.name)
+
+    async def ListPolicies(self, request: pb.ListPoliciesRequest, context: Any) -> pb.ListPoliciesResponse:
+        found = [item for name, item in reversed(self.policies.items()) if name.startswith(request.policy)]
+        return pb.ListPoliciesResponse(policies=found)
+
+    async def DeletePolicy(self, request: pb.DeletePolicyRequest, context: Any) -> empty_pb2.Empty:
+        del self.policies[request.name]
+        return empty_pb2.Empty()
+
+    def find_policy(self, name: str) -> policy_pb2.PolicyVersion:
+        """Returns a policy version; without a number, the newest."""
+        found = [item for known, item in self.policies.items() if name in (known, known.rpartition("/versions/")[0])]
+        if not found:
+            raise NotFound(f"there is no {name}", field="name", value=name)
+        return found[-1]
+
+    async def GetEvaluation(self, request: pb.GetEvaluationRequest, context: Any) -> evaluation_pb2.Evaluation:
+        if request.name not in (PASSED, REFUSED):
+            raise NotFound(f"there is no {request.name}", field="name", value=request.name)
+        return make_evaluation(request.name)
+
+    async def ListEvaluations(self, request: pb.ListEvaluationsRequest, context: Any) -> pb.ListEvaluationsResponse:
+        found = [make_evaluation(name) for name in (PASSED, REFUSED)]
+        shown = [item for item in found if item.subject.startswith(request.subject)]
+        return pb.ListEvaluationsResponse(evaluations=shown)
+
     async def ReadArtifact(
         self, request: pb.ReadArtifactRequest, context: Any
     ) -> AsyncIterator[artifact_pb2.ArtifactChunk]:
-        data = {**FILES, **DATASET_FILES}[request.artifact]
+        data = {**FILES, **DATASET_FILES, **REPORT_FILES}[request.artifact]
         if self.damaged:
             data = bytes([data[0] ^ 1]) + data[1:]
         async for chunk in faulty(_pieces(data, request.offset), self.faults):

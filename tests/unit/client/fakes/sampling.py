@@ -30,6 +30,15 @@ def expected_columns(seed: int, index: np.ndarray, labels: np.ndarray) -> dict[s
     return {"image": (pixels % 256).astype(np.uint8).reshape(-1, *SHAPE), "label": labels.astype(np.int64)}
 
 
+def expected_opinions(index: np.ndarray, by: pb.SampleFilter) -> dict[str, np.ndarray]:
+    """Returns the columns that the fake model's samples have under a filter."""
+    attempts = by.attempts or 8
+    found = {"confidence": (index % 10 / 10).astype(np.float32)}
+    if by.HasField("min_score"):
+        found["score"] = (index % 7).astype(np.float32)
+    return {**found, "attempt": (index % attempts).astype(np.int32), "passed": index % 5 != 0}
+
+
 def expected_labels(index: np.ndarray, plan: Any = None) -> np.ndarray:
     """Returns the labels that the fake model gives to indices under a plan."""
     match plan.WhichOneof("plan") if plan is not None else None:
@@ -123,11 +132,14 @@ class FakeSampling(sampling_service_pb2_grpc.SamplingServiceServicer):
 
     def _chunk(self, request: Any, index: np.ndarray) -> pb.SampleChunk:
         labels = expected_labels(index, request.label_plan)
+        columns = expected_columns(request.seed, index, labels)
+        if request.HasField("filter"):
+            columns |= expected_opinions(index, request.filter)
         name = request.model if "/versions/" in request.model else f"{request.model}/versions/{self.version}"
         return pb.SampleChunk(
             first_index=int(index[0]),
             count=len(index),
-            batch=to_batch(expected_columns(request.seed, index, labels)),
+            batch=to_batch(columns),
             model_digest=DIGEST,
             model=name,
         )

@@ -24,6 +24,7 @@ class FakeTraining(training_service_pb2_grpc.TrainingServiceServicer):
         self._jobs = jobs
         self.requests: list[pb.CreateTrainingJobRequest] = []
         self.compressions: list[pb.CreateCompressionJobRequest] = []
+        self.filterings: list[pb.CreateFilteringJobRequest] = []
 
     async def CreateTrainingJob(self, request: pb.CreateTrainingJobRequest, context: Any) -> job_pb2.Job:
         self.requests.append(request)
@@ -47,6 +48,12 @@ class FakeTraining(training_service_pb2_grpc.TrainingServiceServicer):
             states = [job_pb2.JOB_STATE_RUNNING, "a loss of 3.00 points", job_pb2.JOB_STATE_FAILED]
             return self._jobs.add(states, request.request_id, type="compress", error=error)
         return self._jobs.succeed(f"{MODEL}/versions/1", request.request_id, type="compress")
+
+    async def CreateFilteringJob(self, request: pb.CreateFilteringJobRequest, context: Any) -> job_pb2.Job:
+        self.filterings.append(request)
+        if request.validate_only:
+            return job_pb2.Job(type="filter", parameters=request.parameters)
+        return self._jobs.succeed(f"{MODEL}/versions/1", request.request_id, type="filter")
 
     async def ListFamilies(self, request: pb.ListFamiliesRequest, context: Any) -> pb.ListFamiliesResponse:
         steps = pb.Parameter(

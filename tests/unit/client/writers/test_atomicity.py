@@ -107,3 +107,11 @@ def test_bad_requests_write_nothing(client, tmp_path, out, arguments, error):
     with pytest.raises(error):
         client.write_samples(**{"model": "pets", "out": tmp_path / out, "count": 10, **arguments})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_executor_is_for_folders_and_is_known(client, tmp_path):
+    with pytest.raises(InvalidField, match=r"executor: got 'ray', allowed: local: .*pets.npz is one file"):
+        client.write_samples("pets", tmp_path / "pets.npz", 10, executor="ray")
+    with pytest.raises(InvalidField, match="executor: got 'slurm', allowed: one of local, ray"):
+        client.write_samples("pets", tmp_path / "pets", 10, executor="slurm")
+    assert list(tmp_path.iterdir()) == []

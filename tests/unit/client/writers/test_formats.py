@@ -98,7 +98,8 @@ def test_manifest_says_what_the_samples_are(write, wanted, tmp_path, format_name
     assert manifest["format"] == format_name
     assert manifest["model"]["name"] == f"{MODEL}/versions/1"
     assert manifest["model"]["digest"] == DIGEST
-    recipe = {"seed": SEED, "start_index": START, "count": COUNT, "label_plan": "", "truncation": None}
+    said = {"label_plan": "", "truncation": None, "filter": None}
+    recipe = {"seed": SEED, "start_index": START, "count": COUNT, **said}
     assert manifest["recipe"] == recipe
     assert manifest["lineage"]["dataset"] == "datasets/pets/versions/1"
     assert manifest["lineage"]["dataset_digest"] == CARD["lineage"]["dataset_digest"]

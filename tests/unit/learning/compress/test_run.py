@@ -10,12 +10,14 @@ import numpy as np
 import onnx
 import pytest
 from safetensors.numpy import load_file
+from unit.graph.generators import judging_graph
 from unit.learning.compress import graphs
 from unit.learning.tasks import MACHINE, digits_task, points_task
 
 from synthmill.learning.compress.run import compress
 from synthmill.learning.compress.task import CompressionTask, RealRecords, check_methods, resolve
 from synthmill.learning.graph.check import check_graph
+from synthmill.learning.graph.metadata import with_metadata
 from synthmill.learning.run import train
 from synthmill.runtime.errors import BadData, Cancelled, FailedPrecondition, InvalidField
 
@@ -86,6 +88,8 @@ def test_each_method_makes_a_model(original, tmp_path, methods):
     assert card["parameters"] == task.card["parameters"]
     assert card["compression"]["methods"] == list(methods)
     assert bool(card["compression"]["channels"]) == ("prune" in methods)
+    if methods == ("prune",):
+        assert after.metadata.smallest_batch == before.metadata.smallest_batch == 1
     assert result.metrics["bytes_after"] == len(graph) != result.metrics["bytes_before"]
     assert {"tstr_before", "tstr_after", "loss_points", "loss_standard_error", "speed_ratio_256"} <= set(result.metrics)
     assert "## Compression" in result.artifacts["card.md"].read_text()
@@ -206,6 +210,15 @@ def test_nothing_of_it_is_for_images_alone(tmp_path):
     assert "QuantizeLinear" in operators
     with pytest.raises(FailedPrecondition, match="cannot be pruned"):
         run(dataclasses.replace(judged, methods=("prune",)), tmp_path)
+
+
+def test_a_version_with_opinions_is_refused_and_the_one_that_it_filters_is_named(original, tmp_path):
+    lineage = {"filtered_from": "models/digits-test/versions/1"}
+    graph = with_metadata(judging_graph(), lineage=lineage)
+    (tmp_path / "sampler.onnx").write_bytes(graph.SerializeToString())
+    with pytest.raises(FailedPrecondition, match="has opinions") as refusal:
+        run(dataclasses.replace(original, graph=tmp_path / "sampler.onnx"), tmp_path)
+    assert refusal.value.metadata["allowed"] == "models/digits-test/versions/1"
 
 
 @pytest.mark.parametrize("given", [["int4"], ["int8", "int8"], ["fp16", "int8"]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
 
 import pytest
@@ -11,6 +12,8 @@ from support.engines import engine_in, events_of, running_engine, until, workers
 from synthmill.runtime.drain import Drain
 from synthmill.runtime.errors import AlreadyExists, FailedPrecondition, InvalidField, NotFound, OutOfRange, Unavailable
 from synthmill.v1 import job_pb2, job_service_pb2
+
+pytestmark = pytest.mark.usefixtures("database")
 
 
 def numbers(path) -> list[int]:
@@ -108,6 +111,17 @@ async def test_jobs_of_a_stopped_service_wait_for_the_next_one(tmp_path):
         await events_of(engine, job.name)
         assert engine.get(job.name).result == "numbers/60"
     assert sorted(set(numbers(ledger))) == list(range(1, 61))
+
+
+async def test_worker_that_loads_for_longer_than_its_lease_is_waited_for(tmp_path, monkeypatch):
+    slow = tmp_path / "slow"
+    slow.mkdir()
+    (slow / "sitecustomize.py").write_text("import time\n\ntime.sleep(2.5)\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(slow), os.environ["PYTHONPATH"]]))
+    async with running_engine(tmp_path, lease_s=1.0, heartbeat_s=0.2) as engine:
+        job = engine.create("count", {"to": 2, "ledger": str(tmp_path / "ledger")})
+        await events_of(engine, job.name)
+        assert engine.get(job.name).attempts == 1
 
 
 @pytest.mark.parametrize("turns", range(6))

@@ -5,18 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from support.engines import EngineConfig
+import pytest
+
+from support.engines import config_in
 from support.handlers import HANDLERS
-from synthmill.runtime.database import create_all, open_database
 from synthmill.runtime.jobs.table import JobTable
 from synthmill.runtime.jobs.worker import ORPHANED_STATUS, Order
+from synthmill.runtime.migrations import open_current
+
+pytestmark = pytest.mark.usefixtures("database")
 
 
 def start(folder, job_type, parameters):
-    config = EngineConfig(store=str(folder))
-    database = open_database(config.database_url)
-    create_all(database)
-    table = JobTable(database, config.service, config.lease_s)
+    config = config_in(folder)
+    table = JobTable(open_current(config), config.service, config.lease_s)
     table.create(job_type, parameters)
     order = Order.make(config, HANDLERS[job_type], table.claim())
     command = [sys.executable, "-m", "synthmill.runtime.jobs.worker"]

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import grpc
 import pytest
@@ -15,6 +16,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from support.processes import PATIENCE_S, is_alive, until
 from synthmill.runtime.errors import Unavailable
 from synthmill.v1 import catalog_service_pb2 as pb
+
+# Where Python finds `support`.
+TESTS = Path(__file__).parents[3]
 
 
 def answering(toy, times: int = 24) -> set[int]:
@@ -89,7 +93,7 @@ def test_port_of_a_service_of_one_process_is_refused(start):
 )
 def test_bad_settings_end_the_start_with_status_2(flags, named):
     command = [sys.executable, "-m", "support.toy_processes", *flags]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
+    ended = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, timeout=PATIENCE_S)
     assert ended.returncode == 2
     assert ended.stdout == ""
     assert named in ended.stderr
@@ -100,7 +104,7 @@ def test_process_that_cannot_begin_ends_the_others_and_the_front(start, tmp_path
     toy = start("--broken", str(tmp_path / "broken"))
     assert toy.process.wait(PATIENCE_S) == 1
     assert not toy.ready
-    assert toy.logged("has ended with status 1 before it served")
+    assert toy.logged("has ended with status 2 before it served")
     assert not list(tmp_path.glob("synthmill-*"))
 
 
@@ -119,7 +123,7 @@ def test_process_that_dies_is_started_again_after_pauses_that_grow(start, tmp_pa
     messages = [line["message"] for line in toy.logged("it is started again in")]
     assert messages[0] == "process 1 was ended by SIGKILL; it is started again in 0.2 s"
     assert [message.split()[-2] for message in messages[:3]] == ["0.2", "0.4", "0.8"]
-    assert "has ended with status 1" in messages[1]
+    assert "has ended with status 2" in messages[1]
     after = toy.pids()
     assert answering(toy) == set(after.values())
     assert after[0] == before[0]
