@@ -24,6 +24,7 @@ DEV_STAMP := .make/dev-$(call checksum,pyproject.toml $(CONSTRAINTS))
 PROTOS_STAMP := .make/protos-$(call checksum,requirements/protos.txt)
 CLIENT_STAMP := .make/client-$(call checksum,pyproject.toml $(CLIENT_CONSTRAINTS) $(CLIENT_SOURCES))
 TRITON_STAMP := .make/triton-$(call checksum,$(TRITON_REQUIREMENTS))
+AUDIT_STAMP := .make/audit-$(call checksum,requirements/audit.txt)
 NODE_STAMP := .make/node-$(call checksum,clients/node/package.json clients/node/package-lock.json)
 
 ##@ Use
@@ -50,13 +51,14 @@ format: $(DEV_STAMP) $(PROTOS_STAMP) ## Format Python and protos, fix what can b
 	@$(BUF) format --write protos
 
 .PHONY: lint
-lint: $(DEV_STAMP) $(PROTOS_STAMP) ## Check style, protos, compatibility with the last release, the repository
+lint: $(DEV_STAMP) $(PROTOS_STAMP) ## Check style, protos, compatibility with the last release, the repository, what deploys it
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(BUF) lint protos
 	@$(BUF) format --diff --exit-code protos
 	@protos/check_breaking.sh $(BUF)
 	@$(PY) scripts/verify_repo.py
+	@$(PY) scripts/verify_deploy.py
 
 .PHONY: protos
 protos: $(PROTOS_STAMP) ## Regenerate the Python stubs from protos/
@@ -77,16 +79,24 @@ lock: ## Resolve the newest versions and write them to requirements/
 
 .PHONY: clean
 clean: ## Remove everything that was made here: environments, stamps, caches, outputs
-	@rm -rf .make .venv .venv-protos .venv-client6 .venv-triton .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .make .venv .venv-protos .venv-client6 .venv-triton .venv-audit .pytest_cache .ruff_cache .hypothesis
 	@rm -rf clients/node/node_modules dist demo-out bench-out
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+.PHONY: access
+access: $(DEV_STAMP) ## Write which roles may call which method: docs/access.md
+	@$(PY) scripts/write_access.py docs
+
 ##@ Prove
 
-# Verbosity 0 keeps pytest's full closing line.
+# Verbosity 0 keeps pytest's full closing line. A file stays with one process, as its fixtures are dear. What kills processes,
+# or goes the whole path, comes after the rest: it waits for services, which thousands of other tests would keep waiting.
+PYTEST := $(PY) -m pytest --verbosity=0 --numprocesses=auto --maxprocesses=4 --dist=loadfile -m 'not slow'
+LAST := tests/faults tests/fuzz tests/scenarios
 .PHONY: test
 test: setup ## Run all tests that take less than minutes
-	@$(PY) -m pytest --verbosity=0 -m 'not slow'
+	@$(PYTEST) $(LAST:%=--ignore=%)
+	@$(PYTEST) $(LAST)
 
 .PHONY: quality
 quality: setup ## Run the slow tests: trained models, faults at random moments
@@ -96,9 +106,13 @@ quality: setup ## Run the slow tests: trained models, faults at random moments
 bench: $(DEV_STAMP) ## Measure throughput and memory on this machine
 	@$(PY) -m pytest --verbosity=0 --capture=no tests/bench
 
+.PHONY: audit
+audit: $(AUDIT_STAMP) ## Look for known vulnerabilities in what each extra installs; needs the network
+	@.venv-audit/bin/python scripts/audit.py
+
 # A virtual environment, and the stamp that says what is in it.
 
-.venv/bin/python .venv-protos/bin/python .venv-client6/bin/python .venv-triton/bin/python:
+.venv/bin/python .venv-protos/bin/python .venv-client6/bin/python .venv-triton/bin/python .venv-audit/bin/python:
 	@scripts/create_venv.sh $(@:/bin/python=)
 
 $(DEV_STAMP): .venv/bin/python
@@ -124,6 +138,11 @@ $(TRITON_STAMP): .venv-triton/bin/python
 	else \
 	    echo "tritonclient could not be installed: its tests will be skipped" >&2; \
 	fi
+
+$(AUDIT_STAMP): .venv-audit/bin/python
+	@echo "Installing the tool that audits packages into .venv-audit"
+	@.venv-audit/bin/python $(PIP_INSTALL) --requirement requirements/audit.txt
+	@$(call stamp,audit)
 
 # The Node client is an example; without npm, or without its registry, the rest can still be tested.
 $(NODE_STAMP):

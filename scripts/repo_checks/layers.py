@@ -1,6 +1,7 @@
 """Which part of `synthmill` may import which, and what a process must start without.
 
-services -> learning -> kinds -> runtime -> synthmill.v1, and beside the services the client and the command line.
+services -> pages -> learning -> kinds -> runtime -> synthmill.v1, and beside the services the client and the command
+line.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ MAY_IMPORT = {
     "runtime": {"v1"},
     "kinds": _BELOW_KINDS,
     "learning": _BELOW_LEARNING,
-    **dict.fromkeys(("catalog", "augmentation", "training", "evaluation", "pipeline"), _BELOW_SERVICES),
+    "pages": _BELOW_SERVICES,
+    **dict.fromkeys(("catalog", "augmentation", "training"), _BELOW_SERVICES),
+    **{service: {"pages", *_BELOW_SERVICES} for service in ("evaluation", "pipeline")},
     "sampling": {"oip", *_BELOW_SERVICES} - {"kinds"},
     "client": _BELOW_LEARNING,
     "bench": {"client", *_BELOW_KINDS},
@@ -27,13 +30,15 @@ MAY_IMPORT = {
 }
 
 _TRAINING = ("torch", "lightning_fabric")
-_BACKEND = (*_TRAINING, "onnx", "onnxruntime", "sqlalchemy", "fsspec", "prometheus_client")
+_BACKEND = (*_TRAINING, "onnx", "onnxruntime", "sqlalchemy", "fsspec", "boto3", "prometheus_client", "ray")
 # What importing a module must not load, not even through others. A service's own process starts in seconds and in
 # little memory; what trains runs in its workers.
 STARTS_WITHOUT = {
-    "synthmill.catalog.__main__": _TRAINING,
+    "synthmill.catalog.__main__": (*_TRAINING, "cv2"),
     "synthmill.augmentation.__main__": (*_TRAINING, "onnx", "onnxruntime"),
-    "synthmill.training.__main__": _TRAINING,
+    "synthmill.training.__main__": (*_TRAINING, "ray"),
+    "synthmill.evaluation.__main__": (*_TRAINING, "onnx", "onnxruntime", "sklearn", "matplotlib"),
+    "synthmill.pipeline.__main__": (*_TRAINING, "onnx", "onnxruntime", "optuna", "sklearn"),
     # Of several processes, the one that was started only looks after the others.
     "synthmill.sampling.__main__": (*_TRAINING, "onnx", "onnxruntime", "numpy", "synthmill.kinds"),
     "synthmill.sampling.assembly": (*_TRAINING, "onnx", "synthmill.kinds"),
