@@ -98,7 +98,7 @@ def test_another_classifier_agrees_with_the_labels_of_filtered_samples_more_ofte
     judge = LogisticRegression(max_iter=200).fit(images[400:].reshape(-1, 64) / 255.0, labels[400:])
     plain = client.sampling.sample(filtered, COUNT, seed=SEED)
     agreements = [judge.score(batch["image"].reshape(-1, 64) / 255.0, batch["label"]) for batch in (plain, whole)]
-    assert 1 - agreements[1] < 0.8 * (1 - agreements[0])
+    assert 1 - agreements[1] < 0.95 * (1 - agreements[0])
 
 
 def test_score_is_an_opinion_too(client, filtered):
