@@ -6,7 +6,7 @@ import cv2
 
 from synthmill.augmentation import request
 from synthmill.augmentation.augmenting import Augmenting
-from synthmill.augmentation.batches import Workers
+from synthmill.augmentation.children import Children
 from synthmill.augmentation.config import AugmentationConfig
 from synthmill.augmentation.lineage import Lineages
 from synthmill.augmentation.memory import Memory
@@ -14,6 +14,7 @@ from synthmill.augmentation.opening import open_devices
 from synthmill.augmentation.policies import Policies
 from synthmill.augmentation.pools import Pools
 from synthmill.augmentation.servicer import AugmentationServicer, add_augmentation_servicer
+from synthmill.augmentation.workers import Workers
 from synthmill.runtime.channels import connect
 from synthmill.runtime.config import MIB
 from synthmill.runtime.jobs.engine import JobEngine
@@ -35,9 +36,10 @@ def build(config: AugmentationConfig, drain: Drain) -> Assembly:
     catalog = connect(config.catalog_address, config.credentials)
     policies = Policies(catalog, config.fresh_s)
     pools = Pools(catalog, store, config.max_pools, config.fresh_s)
-    workers = Workers(config.thread_count)
+    workers = Workers(config.thread_count, Children(config.child_count))
     memory, devices = Memory(config.memory_mb * MIB), open_devices(config.accelerator)
-    augmenting = Augmenting(workers, policies, pools, memory, config.max_message_bytes, drain, devices)
+    size, shared = config.max_message_bytes, config.shared_memory
+    augmenting = Augmenting(workers, policies, pools, memory, size, drain, devices, shared)
     jobs = JobEngine(config, store, HANDLERS, concurrency=config.concurrent_jobs)
     servicer = AugmentationServicer(augmenting, policies, Lineages(catalog, store, pools), catalog, jobs)
     add_jobs = job_service_pb2_grpc.add_JobServiceServicer_to_server

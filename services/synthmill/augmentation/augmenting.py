@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from synthmill.augmentation.batches import DECODED_BYTES, MAX_BATCH_BYTES, Batch, Numbering, Workers, in_batches
+from synthmill.augmentation.batches import DECODED_BYTES, MAX_BATCH_BYTES, Batch, Numbering, in_batches
 from synthmill.augmentation.frames import Frame, encode_head
+from synthmill.augmentation.lent import open_lent
 from synthmill.augmentation.memory import Memory
 from synthmill.augmentation.opening import Task, open_task
 from synthmill.augmentation.policies import Policies
 from synthmill.augmentation.pools import Pools
 from synthmill.augmentation.received import Received, Record
+from synthmill.augmentation.workers import Workers
 from synthmill.runtime.drain import Drain
 from synthmill.runtime.errors import InvalidField, ResourceExhausted, Unavailable
 from synthmill.v1 import augmentation_service_pb2 as pb
@@ -82,6 +85,7 @@ class Augmenting:
         message_bytes: size that a message may have.
         drain: says when to end streams.
         devices: what does a part of the work beside the processor, by kind.
+        use_shared_memory: whether streams may use memory that their callers lend.
     """
 
     def __init__(
@@ -93,10 +97,12 @@ class Augmenting:
         message_bytes: int,
         drain: Drain,
         devices: Mapping[str, Any] = _NO_DEVICES,
+        use_shared_memory: bool = True,
     ) -> None:
         self._workers, self._memory, self._drain = workers, memory, drain
         self._policies, self._pools = policies, pools
         self._message_bytes, self._devices = message_bytes, devices
+        self._use_shared_memory = use_shared_memory
         self._streams = 0
 
     async def open(self, spec: pb.AugmentationSpec) -> Task:
@@ -132,7 +138,7 @@ class Augmenting:
         """Answers AugmentStream with serialised messages.
 
         Raises:
-            InvalidField: the first message has no spec, another one has, or the spec is not allowed.
+            InvalidField: the first message has no spec, another one has, or what it has is not allowed.
             Overloaded: there is no memory for another stream at the moment.
             Unavailable: the service drains; `next_record` is the number of records whose results were sent.
         """
@@ -143,13 +149,19 @@ class Augmenting:
             if first is None or first.spec is None:
                 raise InvalidField("spec", "nothing", "what is to be done, in the first message")
             task = await self.open(first.spec)
-            yield encode_head(task.policy_digest, task.pool, task.policy_name)
+            if first.shared_memory is not None:
+                task = dataclasses.replace(task, memory=open_lent(first.shared_memory, use=self._use_shared_memory))
+            shares_memory = task.memory is not None
+            yield encode_head(task.policy_digest, task.pool, task.policy_name, shares_memory=shares_memory)
             sent = 0
-            async with contextlib.aclosing(self._results(task, first, requests)) as frames:
-                async for frame in frames:
-                    self._end_if_draining(sent)
-                    yield frame.data
-                    sent += frame.count
+            try:
+                async with contextlib.aclosing(self._results(task, first, requests)) as frames:
+                    async for frame in frames:
+                        self._end_if_draining(sent)
+                        yield frame.data
+                        sent += frame.count
+            finally:
+                self._workers.forget(task)
             self._end_if_draining(sent)
 
     async def _results(self, task: Task, first: Received, requests: AsyncIterator[Received]) -> AsyncIterator[Frame]:
@@ -186,8 +198,8 @@ class Augmenting:
                     await queue.wait_for_room()
                     queue.put(self._begin(task, batch))
                 request = await anext(aiter(requests), None)
-                if request is not None and request.spec is not None:
-                    raise InvalidField("spec", "a spec", "nothing, after the first message")
+                if request is not None:
+                    _require_no_opening(request)
         # What came before the fault is answered first.
         except Exception as error:
             queue.put(error)
@@ -232,6 +244,12 @@ def _abandon(begun: Sequence[_Begun | Exception | None]) -> None:
     for each in begun:
         if isinstance(each, _Begun):
             each.future.cancel()
+
+
+def _require_no_opening(request: Received) -> None:
+    for field in ("spec", "shared_memory"):
+        if getattr(request, field) is not None:
+            raise InvalidField(field, "one", "nothing, after the first message")
 
 
 def _require_few(records: Sequence[Record]) -> None:

@@ -1,15 +1,22 @@
-"""Works at records in threads: a batch of them goes from messages to messages in one."""
+"""Batches of records, which go from messages to messages in one thread."""
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from synthmill.augmentation import metrics
-from synthmill.augmentation.frames import EncodedResult, Frame, encode_failure, encode_result, in_frames
+import numpy as np
+
+from synthmill.augmentation.frames import (
+    EncodedResult,
+    Frame,
+    encode_failure,
+    encode_result,
+    encode_result_in_block,
+    in_frames,
+)
+from synthmill.augmentation.lent import read_tensors
 from synthmill.augmentation.opening import Task
 from synthmill.augmentation.received import Record
 from synthmill.augmentation.records import require_index, to_example
@@ -83,11 +90,6 @@ def work(task: Task, batch: Batch, limit_bytes: int) -> list[Frame]:
     Args:
         limit_bytes: size of a message.
     """
-    with metrics.BATCH_SECONDS.time():
-        return _work(task, batch, limit_bytes)
-
-
-def _work(task: Task, batch: Batch, limit_bytes: int) -> list[Frame]:
     outcomes = _decode(task, batch)
     good = [row for row, outcome in enumerate(outcomes) if not isinstance(outcome, SynthmillError)]
     examples, indices = [outcomes[row] for row in good], [batch[row].index for row in good]
@@ -102,11 +104,16 @@ def _encode(task: Task, batch: Batch, outcomes: Sequence[Any], limit_bytes: int)
         if outcome is POSTPONED:
             return
         if isinstance(outcome, SynthmillError):
-            metrics.FAILED.inc()
             yield encode_failure(each.index, outcome)
         else:
-            metrics.AUGMENTED.inc()
-            yield encode_result(each.index, task.augmentation.to_arrays(outcome), limit_bytes)
+            yield _encode_result(task, each, task.augmentation.to_arrays(outcome), limit_bytes)
+
+
+def _encode_result(task: Task, each: Indexed, arrays: Mapping[str, np.ndarray], limit_bytes: int) -> EncodedResult:
+    block = each.record.result_block
+    if task.memory is not None and block is not None and task.memory.write(block, arrays):
+        return encode_result_in_block(each.index, arrays)
+    return encode_result(each.index, arrays, limit_bytes)
 
 
 def _decode(task: Task, batch: Batch) -> list[Any]:
@@ -118,46 +125,11 @@ def _decode(task: Task, batch: Batch) -> list[Any]:
             break
         try:
             require_index(each.index)
-            example = to_example(task.kind, task.augmentation, each.record.arrays)
+            tensors = read_tensors(task.memory, each.record)
+            example = to_example(task.kind, task.augmentation, tensors)
         except SynthmillError as error:
             outcomes.append(error)
         else:
             outcomes.append(example)
             size += sum(array.nbytes for array in task.augmentation.to_arrays(example).values())
     return outcomes
-
-
-class Workers:
-    """The threads that records are worked at in; belongs to one event loop.
-
-    Args:
-        count: batches that are worked at side by side.
-    """
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self._threads = ThreadPoolExecutor(count, thread_name_prefix="augment")
-
-    def begin(self, task: Task, batch: Batch, limit_bytes: int) -> asyncio.Future[list[Frame]]:
-        """Puts a batch in the queue; its results are those of `work`."""
-        return asyncio.get_running_loop().run_in_executor(self._threads, work, task, batch, limit_bytes)
-
-    async def results(
-        self, task: Task, batch: Batch, begun: asyncio.Future[list[Frame]], limit_bytes: int
-    ) -> AsyncIterator[Frame]:
-        """Yields the results of a batch that was begun.
-
-        If they are large, what comes after some of them is begun once these were taken, so that no more than a part of
-        them is in memory.
-        """
-        while batch:
-            frames = await begun
-            batch = batch[sum(frame.count for frame in frames) :]
-            for frame in frames:
-                yield frame
-            if batch:
-                begun = self.begin(task, batch, limit_bytes)
-
-    async def stop(self) -> None:
-        """Ends the threads, once they are done with what they have begun."""
-        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)

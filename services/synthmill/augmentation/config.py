@@ -26,7 +26,13 @@ class AugmentationConfig(ServiceConfig):
         "level now and then from those of the CPU, which jobs always have",
     )
     threads: int = setting(0, "records that are worked at side by side; 0 means one per core")
+    worker_processes: int = setting(
+        0, "processes that work at records in shared memory; 0 means one per core, -1 none: then threads do it"
+    )
     memory_mb: int = setting(1024, "memory for the records of calls and streams under way, in MiB")
+    shared_memory: bool = setting(
+        True, "whether streams of callers on this machine, of the same user, may pass arrays through shared memory"
+    )
     max_pools: int = setting(8, "dataset versions kept open to mix records with; the one unused for longest makes room")
     fresh_s: float = setting(1.0, "how long an answer of the catalog is believed, in seconds")
     concurrent_jobs: int = setting(1, "jobs that run at the same time")
@@ -39,6 +45,7 @@ class AugmentationConfig(ServiceConfig):
             raise InvalidField("accelerator", self.accelerator, "one of " + ", ".join(ACCELERATORS))
         for name, low, high in (
             ("threads", 0, 1024),
+            ("worker_processes", -1, 1024),
             ("memory_mb", 1, 1 << 24),
             ("max_pools", 1, 1024),
             ("fresh_s", 0, 60),
@@ -53,3 +60,10 @@ class AugmentationConfig(ServiceConfig):
     def thread_count(self) -> int:
         """Records that are worked at side by side."""
         return self.threads or os.cpu_count() or 1
+
+    @property
+    def child_count(self) -> int:
+        """Processes that work at records in shared memory."""
+        if self.worker_processes < 0 or not self.shared_memory:
+            return 0
+        return self.worker_processes or os.cpu_count() or 1

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from synthmill.runtime.errors import ResourceExhausted, SynthmillError
-from synthmill.runtime.wire import Parts, number, prefix, tensor_parts, text
+from synthmill.runtime.wire import Parts, number, prefix, tensor_parts, tensor_without_data, text
 from synthmill.v1 import augmentation_service_pb2 as pb
 
 # Field numbers of AugmentResponse and AugmentationResult.
-_RESULTS, _POLICY_DIGEST, _POOL, _POLICY_NAME = 1, 2, 3, 4
-_INDEX, _ARRAYS = 1, 2
+_RESULTS, _POLICY_DIGEST, _POOL, _POLICY_NAME, _SHARES_MEMORY = 1, 2, 3, 4, 5
+_INDEX, _ARRAYS, _IN_BLOCK = 1, 2, 4
 
 HEAD_BYTES = 1024
 """What a message may have beside its results."""
@@ -26,10 +26,12 @@ class Frame:
     Attributes:
         data: its bytes.
         count: results in it.
+        failed: those of them that are errors.
     """
 
     data: bytes
     count: int
+    failed: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,12 +40,14 @@ class EncodedResult:
 
     parts: Parts
     size: int
+    failed: bool = False
 
 
-def encode_head(policy_digest: str, pool: str, policy_name: str) -> bytes:
+def encode_head(policy_digest: str, pool: str, policy_name: str, *, shares_memory: bool = False) -> bytes:
     """Returns a message without results."""
     fields = ((_POLICY_DIGEST, policy_digest), (_POOL, pool), (_POLICY_NAME, policy_name))
-    return b"".join(text(field, value) for field, value in fields if value)
+    texts = [text(field, value) for field, value in fields if value]
+    return b"".join([*texts, number(_SHARES_MEMORY, int(shares_memory))])
 
 
 def encode_result(index: int, arrays: Mapping[str, np.ndarray], limit_bytes: int) -> EncodedResult:
@@ -62,16 +66,29 @@ def encode_result(index: int, arrays: Mapping[str, np.ndarray], limit_bytes: int
     if size + HEAD_BYTES > limit_bytes:
         told = f"the result takes {size} bytes, more than a message of {limit_bytes} bytes holds"
         return encode_failure(index, ResourceExhausted(told, field="index", value=index))
-    before = prefix(_RESULTS, size)
-    return EncodedResult([before, *parts], len(before) + size)
+    return _as_field(parts, size)
+
+
+def encode_result_in_block(index: int, arrays: Mapping[str, np.ndarray]) -> EncodedResult:
+    """Returns what became of a record whose result's data were written to its block."""
+    parts: Parts = [number(_INDEX, index)]
+    for name, array in arrays.items():
+        tensor = tensor_without_data(name, array)
+        parts += [prefix(_ARRAYS, len(tensor)), tensor]
+    parts.append(number(_IN_BLOCK, 1))
+    return _as_field(parts, sum(map(len, parts)))
 
 
 def encode_failure(index: int, error: SynthmillError) -> EncodedResult:
     """Returns why a record could not be augmented."""
     told = pb.AugmentationError(reason=error.reason, message=error.message, metadata=error.metadata)
     data = pb.AugmentationResult(index=index, error=told).SerializeToString()
-    before = prefix(_RESULTS, len(data))
-    return EncodedResult([before, data], len(before) + len(data))
+    return _as_field([data], len(data), failed=True)
+
+
+def _as_field(parts: Parts, size: int, *, failed: bool = False) -> EncodedResult:
+    before = prefix(_RESULTS, size)
+    return EncodedResult([before, *parts], len(before) + size, failed)
 
 
 def in_frames(results: Iterable[EncodedResult], chunk_bytes: int, limit_bytes: int) -> Iterator[Frame]:
@@ -82,13 +99,14 @@ def in_frames(results: Iterable[EncodedResult], chunk_bytes: int, limit_bytes: i
         limit_bytes: size that is not exceeded.
     """
     parts: Parts = []
-    count = size = 0
+    count = failed = size = 0
     for result in results:
         if count and (size >= chunk_bytes or size + result.size + HEAD_BYTES > limit_bytes):
-            yield Frame(b"".join(parts), count)
-            parts, count, size = [], 0, 0
+            yield Frame(b"".join(parts), count, failed)
+            parts, count, failed, size = [], 0, 0, 0
         parts += result.parts
         count += 1
+        failed += result.failed
         size += result.size
     if count:
-        yield Frame(b"".join(parts), count)
+        yield Frame(b"".join(parts), count, failed)

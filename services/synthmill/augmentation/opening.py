@@ -6,12 +6,13 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from synthmill.augmentation.lent import LentMemory
 from synthmill.augmentation.policies import Policies
 from synthmill.augmentation.pools import Pools
 from synthmill.augmentation.results import Frugal
 from synthmill.kinds.augmentation import Augmentation, Augmenter
 from synthmill.kinds.base import Kind
-from synthmill.kinds.registry import all_kinds
+from synthmill.kinds.registry import all_kinds, get_kind
 from synthmill.runtime.errors import InvalidField
 from synthmill.v1 import augmentation_service_pb2 as pb
 
@@ -32,6 +33,30 @@ def open_devices(wanted: str) -> dict[str, Any]:
 
 
 @dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What makes the augmenter of a task once more, in another process.
+
+    Attributes:
+        kind: name of the kind of the records.
+        policy: with every default written out.
+        class_count: length that every label must have; None allows any.
+        result_bytes: what the results of one batch may take before the rest is left for another.
+    """
+
+    kind: str
+    policy: dict[str, Any]
+    class_count: int | None
+    result_bytes: int
+
+    def open(self) -> tuple[Kind, Augmentation, Augmenter]:
+        """Returns the kind, its augmentation side, and the augmenter."""
+        kind = get_kind(self.kind)
+        side = kind.augmentation()
+        policy, frugal = side.policy(self.policy), Frugal(side, self.result_bytes)
+        return kind, side, side.open(policy, None, frugal, self.class_count, None)
+
+
+@dataclasses.dataclass(frozen=True)
 class Task:
     """What is to be done to records.
 
@@ -43,6 +68,8 @@ class Task:
         policy_digest: of the policy.
         pool: dataset version that records are mixed with; empty if there is none.
         policy_name: policy version in the catalog; empty if the policy was not named.
+        recipe: of the augmenter; None if another process cannot make it, with a pool or a device.
+        memory: that the caller lends; None if there is none.
     """
 
     kind: Kind
@@ -52,6 +79,8 @@ class Task:
     policy_digest: str
     pool: str = ""
     policy_name: str = ""
+    recipe: Recipe | None = None
+    memory: LentMemory | None = None
 
 
 async def open_task(
@@ -83,5 +112,14 @@ async def open_task(
         class_count = class_count or pool.class_count
     frugal, device = Frugal(augmentation, result_bytes), devices.get(kind.name)
     augmenter = augmentation.open(checked.policy, pool, frugal, class_count or None, device)
-    pool_name = pool.name if pool is not None else ""
-    return Task(kind, augmentation, augmenter, spec.seed, checked.digest, pool_name, checked.name)
+    recipe = Recipe(kind.name, dict(checked.policy.resolved), class_count or None, result_bytes)
+    return Task(
+        kind,
+        augmentation,
+        augmenter,
+        spec.seed,
+        checked.digest,
+        pool=pool.name if pool is not None else "",
+        policy_name=checked.name,
+        recipe=recipe if pool is None and device is None else None,
+    )

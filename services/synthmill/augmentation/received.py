@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from synthmill.runtime.views import (
     LENGTH_DELIMITED,
@@ -32,12 +32,16 @@ class Record(NamedTuple):
     Attributes:
         index: None if it has none of its own.
         arrays: its arrays.
-        size: of the message, in bytes.
+        size: of the message and of the block beside it, in bytes.
+        block: where the data of its arrays lie; None if in them.
+        result_block: where those of the result's arrays go; None if into them.
     """
 
     index: int | None
     arrays: Sequence[Tensor | TensorView]
     size: int
+    block: pb.Block | None = None
+    result_block: pb.Block | None = None
 
 
 class Received(NamedTuple):
@@ -47,11 +51,13 @@ class Received(NamedTuple):
         spec: None if there is none.
         records: its records.
         size: of the message, in bytes.
+        shared_memory: that is offered; None if none is.
     """
 
     spec: pb.AugmentationSpec | None
     records: list[Record]
     size: int
+    shared_memory: pb.SharedMemory | None = None
 
 
 def read_received(message: bytes) -> Received:
@@ -63,9 +69,10 @@ def read_received(message: bytes) -> Received:
     view = view_received(message)
     if view is not None:
         return view
-    request = pb.AugmentRequest.FromString(message)
-    spec = request.spec if request.HasField("spec") else None
-    return Received(spec, [to_record(each) for each in request.records], len(message))
+    # An AugmentRequest has no more than an AugmentStreamRequest.
+    request = pb.AugmentStreamRequest.FromString(message)
+    records = [to_record(each) for each in request.records]
+    return Received(_given(request, "spec"), records, len(message), _given(request, "shared_memory"))
 
 
 def view_received(message: bytes) -> Received | None:
@@ -81,8 +88,13 @@ def view_received(message: bytes) -> Received | None:
 
 def to_record(message: pb.AugmentationRecord) -> Record:
     """Returns what protobuf has read."""
-    index = message.index if message.HasField("index") else None
-    return Record(index, message.arrays, message.ByteSize())
+    size = message.ByteSize() + max(0, message.block.byte_size)
+    blocks = _given(message, "block"), _given(message, "result_block")
+    return Record(_given(message, "index"), message.arrays, size, *blocks)
+
+
+def _given(message: Message, field: str) -> Any:
+    return getattr(message, field) if message.HasField(field) else None
 
 
 def _view_record(message: bytes, place: Place) -> Record:

@@ -69,15 +69,8 @@ def from_tensor(tensor: tensor_pb2.Tensor) -> np.ndarray:
     Raises:
         InvalidField: data type, shape and number of bytes do not fit together.
     """
-    shape = tuple(tensor.shape)
-    if any(extent < 0 for extent in shape):
-        raise InvalidField(f"{tensor.name}.shape", shape, "extents of at least 0")
-    # Before they are multiplied by each other, and shown: none of it may grow with what somebody claims.
-    if len(shape) > MAX_AXES or math.prod(filter(None, shape)) > MAX_ELEMENTS:
-        allowed = f"at most {MAX_AXES} axes and {MAX_ELEMENTS} elements, empty axes aside"
-        raise InvalidField(f"{tensor.name}.shape", shape, allowed)
     # Protobuf copies the bytes each time it is asked for them.
-    count, data = math.prod(shape), tensor.data
+    shape, count, data = tuple(tensor.shape), count_elements(tensor), tensor.data
     if tensor.data_type == tensor_pb2.DATA_TYPE_STRING:
         return _unpack_strings(tensor.name, data, count).reshape(shape)
     dtype = _TO_NUMPY.get(tensor.data_type)
@@ -86,6 +79,22 @@ def from_tensor(tensor: tensor_pb2.Tensor) -> np.ndarray:
     if len(data) != count * dtype.itemsize:
         raise InvalidField(f"{tensor.name}.data", f"{len(data)} bytes", f"{count * dtype.itemsize} bytes")
     return np.frombuffer(data, dtype=dtype).reshape(shape)
+
+
+def count_elements(tensor: tensor_pb2.Tensor) -> int:
+    """Returns how many elements a tensor's shape means.
+
+    Raises:
+        InvalidField: no tensor has such a shape.
+    """
+    shape = tuple(tensor.shape)
+    if any(extent < 0 for extent in shape):
+        raise InvalidField(f"{tensor.name}.shape", shape, "extents of at least 0")
+    # Before they are multiplied by each other, and shown: none of it may grow with what somebody claims.
+    if len(shape) > MAX_AXES or math.prod(filter(None, shape)) > MAX_ELEMENTS:
+        allowed = f"at most {MAX_AXES} axes and {MAX_ELEMENTS} elements, empty axes aside"
+        raise InvalidField(f"{tensor.name}.shape", shape, allowed)
+    return math.prod(shape)
 
 
 def to_batch(columns: Mapping[str, np.ndarray]) -> tensor_pb2.Batch:

@@ -40,6 +40,12 @@ def tensor_parts(name: str, pieces: Sequence[np.ndarray], shape: tuple[int, ...]
     return [head, *data], len(head) + size
 
 
+def tensor_without_data(name: str, array: np.ndarray) -> bytes:
+    """Returns a Tensor that describes an array, whose data are elsewhere."""
+    data_type, _ = _wire_type(array.dtype)
+    return _tensor_head(name, data_type, array.shape, 0)
+
+
 def prefix(field: int, length: int) -> bytes:
     """Returns what comes before a field of bytes, text or a message."""
     return _tag(field, _LENGTH_DELIMITED) + varint(length)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import grpc
 import numpy as np
 import pytest
+from unit.augmentation.lent_memory import Lent
 from unit.augmentation.policy_catalog import PolicyCatalog
 
 from synthmill.augmentation.augmenting import Augmenting
-from synthmill.augmentation.batches import Workers
+from synthmill.augmentation.children import Children
 from synthmill.augmentation.memory import Memory
 from synthmill.augmentation.policies import Policies
 from synthmill.augmentation.pools import Pool
 from synthmill.augmentation.servicer import AugmentationServicer, add_augmentation_servicer
+from synthmill.augmentation.workers import Workers
 from synthmill.kinds.registry import get_kind
 from synthmill.runtime.calls import ObservedServer
 from synthmill.runtime.channels import connect
@@ -37,15 +39,19 @@ class Service:
     """The service and a stub of it.
 
     Attributes:
+        augmenting: does what it is asked for.
         memory: what calls under way hold.
-        workers: its threads.
+        workers: its threads and processes.
+        children: the processes.
         drain: ends its streams.
         catalog: has its policies.
         stub: calls it.
     """
 
+    augmenting: Augmenting
     memory: Memory
     workers: Workers
+    children: Children
     drain: Drain
     catalog: PolicyCatalog
     stub: augmentation_service_pb2_grpc.AugmentationServiceStub
@@ -61,7 +67,8 @@ class _Pools:
 
 @pytest.fixture
 async def service() -> AsyncIterator[Service]:
-    drain, memory, workers, catalog = Drain(), Memory(64 << 20), Workers(2), PolicyCatalog()
+    drain, memory, children, catalog = Drain(), Memory(64 << 20), Children(2), PolicyCatalog()
+    workers = Workers(2, children)
     async with _served("catalog", lambda server: add_CatalogServiceServicer_to_server(catalog, server), drain) as known:
         policies = Policies(known, FRESH_S)
         augmenting = Augmenting(workers, policies, _Pools(), memory, MESSAGE_BYTES, drain)
@@ -70,8 +77,15 @@ async def service() -> AsyncIterator[Service]:
             "augmentation", lambda server: add_augmentation_servicer(servicer, server), drain
         ) as channel:
             stub = augmentation_service_pb2_grpc.AugmentationServiceStub(channel)
-            yield Service(memory, workers, drain, catalog, stub)
+            yield Service(augmenting, memory, workers, children, drain, catalog, stub)
     await workers.stop()
+
+
+@pytest.fixture
+def lent() -> Iterator[Lent]:
+    lent = Lent()
+    yield lent
+    lent.close()
 
 
 @contextlib.asynccontextmanager

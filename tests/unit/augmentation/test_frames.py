@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from synthmill.augmentation.frames import encode_failure, encode_head, encode_result, in_frames
+from synthmill.augmentation.frames import (
+    encode_failure,
+    encode_head,
+    encode_result,
+    encode_result_in_block,
+    in_frames,
+)
 from synthmill.runtime.errors import InvalidField
 from synthmill.runtime.tensors import to_tensor
 from synthmill.v1 import augmentation_service_pb2 as pb
@@ -34,7 +40,18 @@ def test_message_is_what_protobuf_makes(index):
     wanted.policy_name = "policies/pets/versions/2"
     head = encode_head(wanted.policy_digest, wanted.pool, wanted.policy_name)
     assert pb.AugmentResponse.FromString(frame.data + head) == wanted
+    shared = encode_head("e" * 64, "", "", shares_memory=True)
+    assert shared == pb.AugmentResponse(policy_digest="e" * 64, shares_memory=True).SerializeToString()
     assert encode_head("e" * 64, "", "") == pb.AugmentResponse(policy_digest="e" * 64).SerializeToString()
+
+
+def test_result_in_a_block_is_what_protobuf_makes():
+    wanted = by_protobuf(300)
+    wanted.in_block = True
+    for tensor in wanted.arrays:
+        tensor.ClearField("data")
+    [frame] = in_frames([encode_result_in_block(300, ARRAYS)], LIMIT, LIMIT)
+    assert frame.data == pb.AugmentResponse(results=[wanted]).SerializeToString()
 
 
 def test_failure_is_told_under_any_index():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,19 @@ from synthmill.client.blocking import Blocking, blocking, blocking_iterator
 from synthmill.client.messages import full_name, make, new_request_id
 from synthmill.client.outbox import Outbox
 from synthmill.client.policies import PolicySource, policy_fields
-from synthmill.client.records import EncodedRecord, RecordStub, encode_record, encode_request, to_message
+from synthmill.client.records import (
+    NumberedRecord,
+    RecordStub,
+    encode_record,
+    encode_request,
+    number_record,
+    to_message,
+)
 from synthmill.client.results import Result
 from synthmill.client.retrying import BROKEN, Tries
 from synthmill.client.services import ServiceClient
 from synthmill.kinds.boxes import from_corners, to_corners
+from synthmill.runtime.addresses import is_loopback
 from synthmill.runtime.errors import InvalidField, SynthmillError, Unavailable, rebuild
 from synthmill.runtime.tensors import from_tensor
 from synthmill.v1 import augmentation_service_pb2 as pb
@@ -139,11 +147,10 @@ class AsyncAugmentation(ServiceClient):
         given = range(start_index, start_index + len(records)) if indices is None else indices
         if len(given) != len(records):
             raise InvalidField("indices", f"{len(given)} of them", f"one for each of the {len(records)} records")
-        messages = map(encode_record, records, given)
-        first = list(_while_small(messages))
-        if len(first) == len(records):
-            return await self._call(spec, first, return_errors)
-        stream = self._stream_records(spec, itertools.chain(first, messages), return_errors)
+        numbered = list(map(number_record, records, given))
+        if len(numbered) <= _CALL_RECORDS and sum(record.size for record in numbered) <= _CALL_BYTES:
+            return await self._call(spec, numbered, return_errors)
+        stream = self._stream_records(spec, numbered, return_errors)
         async with contextlib.aclosing(stream) as results:
             return [result async for result in results]
 
@@ -168,8 +175,8 @@ class AsyncAugmentation(ServiceClient):
             Unavailable: as many tries as `Settings.retry` allows brought nothing new; else as `augment_records`.
         """
         spec = self._spec(policy, seed=seed, kind=kind, pool=pool, class_count=class_count)
-        messages = map(encode_record, records, itertools.count(start_index))
-        async with contextlib.aclosing(self._stream_records(spec, messages, return_errors)) as results:
+        numbered = map(number_record, records, itertools.count(start_index))
+        async with contextlib.aclosing(self._stream_records(spec, numbered, return_errors)) as results:
             async for result in results:
                 yield result
 
@@ -189,7 +196,7 @@ class AsyncAugmentation(ServiceClient):
         request = make(
             pb.PreviewRequest,
             spec=self._spec(policy, seed=seed, kind=kind, pool=pool),
-            record=to_message(encode_record(record, start_index)),
+            record=to_message(encode_record(number_record(record, start_index))),
             count=count,
             columns=columns,
         )
@@ -292,37 +299,41 @@ class AsyncAugmentation(ServiceClient):
         )
 
     async def _call(
-        self, spec: pb.AugmentationSpec, records: Sequence[EncodedRecord], return_errors: bool
+        self, spec: pb.AugmentationSpec, records: Sequence[NumberedRecord], return_errors: bool
     ) -> list[Augmented]:
         if not records:
             return []
-        response = await self._unary("Augment", encode_request(spec, records))
+        response = await self._unary("Augment", encode_request(spec, map(encode_record, records)))
         return [_to_augmented(result, return_errors) for result in response.results]
 
     async def _stream_records(
-        self, spec: pb.AugmentationSpec, records: Iterable[EncodedRecord], return_errors: bool
+        self, spec: pb.AugmentationSpec, records: Iterable[NumberedRecord], return_errors: bool
     ) -> AsyncGenerator[Augmented, None]:
-        outbox, tries = Outbox(records), Tries(self._settings.retry)
+        lend = self._settings.shared_memory and is_loopback(self._endpoint.address)
+        outbox, tries = Outbox(records, lend=lend), Tries(self._settings.retry)
         error: SynthmillError | None = None
-        while error is None or not outbox.finished:
-            if error is not None:
-                await self._endpoint.sleep(tries.pause_s(error))
-            error = Unavailable("AugmentStream: the stream ended before its time")
-            try:
-                async with contextlib.aclosing(self._exchange("AugmentStream", outbox.messages(spec))) as responses:
-                    async for response in responses:
-                        outbox.open()
-                        # What is done and what is mixed with must stay the same, should the stream have to go on.
-                        spec.policy_name = response.policy_name or spec.policy_name
-                        spec.pool = response.pool or spec.pool
-                        for result in response.results:
-                            outbox.answered(result.index)
-                            tries.progress()
-                            yield _to_augmented(result, return_errors)
-            except BROKEN as broken:
-                error = broken
-            finally:
-                outbox.open()
+        try:
+            while error is None or not outbox.finished:
+                if error is not None:
+                    await self._endpoint.sleep(tries.pause_s(error))
+                error = Unavailable("AugmentStream: the stream ended before its time")
+                try:
+                    async with contextlib.aclosing(self._exchange("AugmentStream", outbox.messages(spec))) as responses:
+                        async for response in responses:
+                            outbox.open(shares_memory=response.shares_memory)
+                            # What is done and what is mixed with must stay the same, should the stream have to go on.
+                            spec.policy_name = response.policy_name or spec.policy_name
+                            spec.pool = response.pool or spec.pool
+                            for result in response.results:
+                                unpacked = outbox.answered(result)
+                                tries.progress()
+                                yield _to_augmented(unpacked, return_errors)
+                except BROKEN as broken:
+                    error = broken
+                finally:
+                    outbox.open()
+        finally:
+            outbox.close()
 
 
 class Augmentation(Blocking[AsyncAugmentation]):
@@ -355,16 +366,6 @@ def _to_augmented(result: Result, return_errors: bool) -> Augmented:
             raise error
         return Augmented(result.index, {}, error)
     return Augmented(result.index, {tensor.name: from_tensor(tensor) for tensor in result.arrays})
-
-
-def _while_small(records: Iterator[EncodedRecord]) -> Iterator[EncodedRecord]:
-    """Yields records until they are as many as one call should have."""
-    size = 0
-    for record in itertools.islice(records, _CALL_RECORDS):
-        yield record
-        size += len(record.field)
-        if size > _CALL_BYTES:
-            return
 
 
 def _stacked(results: Sequence[np.ndarray], images: np.ndarray) -> np.ndarray:

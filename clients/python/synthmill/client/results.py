@@ -38,11 +38,13 @@ class Result(NamedTuple):
         index: of the record.
         arrays: its arrays.
         error: why it could not be augmented, None if it was.
+        in_block: whether the data of its arrays lie in the record's block.
     """
 
     index: int
     arrays: Sequence[Tensor | TensorView]
     error: pb.AugmentationError | None
+    in_block: bool = False
 
 
 class Response(NamedTuple):
@@ -52,6 +54,7 @@ class Response(NamedTuple):
     policy_digest: str
     pool: str
     policy_name: str
+    shares_memory: bool = False
 
 
 def read_response(message: bytes) -> Response:
@@ -65,9 +68,11 @@ def read_response(message: bytes) -> Response:
         return view
     response = pb.AugmentResponse.FromString(message)
     results = [
-        Result(each.index, each.arrays, each.error if each.HasField("error") else None) for each in response.results
+        Result(each.index, each.arrays, each.error if each.HasField("error") else None, each.in_block)
+        for each in response.results
     ]
-    return Response(results, response.policy_digest, response.pool, response.policy_name)
+    texts = response.policy_digest, response.pool, response.policy_name
+    return Response(results, *texts, response.shares_memory)
 
 
 def view_response(message: bytes) -> Response | None:
@@ -75,7 +80,7 @@ def view_response(message: bytes) -> Response | None:
     try:
         places, texts = gather(read_fields(message, (0, len(message)), _RESPONSE), "results")
         results = [_view_result(message, place) for place in places]
-        return Response(results, *(read_text(message, texts.get(name)) for name in Response._fields[1:]))
+        return Response(results, *(read_text(message, texts.get(name)) for name in _TEXTS))
     except (*UNREADABLE, DecodeError):
         return None
 
@@ -90,13 +95,6 @@ def _view_result(message: bytes, place: Place) -> Result:
     return Result(fields.get("index", 0), arrays, told)
 
 
-_RESPONSE = tags(
-    pb.AugmentResponse,
-    {
-        "results": LENGTH_DELIMITED,
-        "policy_digest": LENGTH_DELIMITED,
-        "pool": LENGTH_DELIMITED,
-        "policy_name": LENGTH_DELIMITED,
-    },
-)
+_TEXTS = ("policy_digest", "pool", "policy_name")
+_RESPONSE = tags(pb.AugmentResponse, dict.fromkeys(("results", *_TEXTS), LENGTH_DELIMITED))
 _RESULT = tags(pb.AugmentationResult, {"index": VARINT, "arrays": LENGTH_DELIMITED, "error": LENGTH_DELIMITED})

@@ -13,12 +13,24 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class AugmentationRecord(_message.Message):
-    __slots__ = ("index", "arrays")
+    __slots__ = ("index", "arrays", "block", "result_block")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     ARRAYS_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_FIELD_NUMBER: _ClassVar[int]
+    RESULT_BLOCK_FIELD_NUMBER: _ClassVar[int]
     index: int
     arrays: _containers.RepeatedCompositeFieldContainer[_tensor_pb2.Tensor]
-    def __init__(self, index: _Optional[int] = ..., arrays: _Optional[_Iterable[_Union[_tensor_pb2.Tensor, _Mapping]]] = ...) -> None: ...
+    block: Block
+    result_block: Block
+    def __init__(self, index: _Optional[int] = ..., arrays: _Optional[_Iterable[_Union[_tensor_pb2.Tensor, _Mapping]]] = ..., block: _Optional[_Union[Block, _Mapping]] = ..., result_block: _Optional[_Union[Block, _Mapping]] = ...) -> None: ...
+
+class Block(_message.Message):
+    __slots__ = ("offset", "byte_size")
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    BYTE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    offset: int
+    byte_size: int
+    def __init__(self, offset: _Optional[int] = ..., byte_size: _Optional[int] = ...) -> None: ...
 
 class AugmentationError(_message.Message):
     __slots__ = ("reason", "message", "metadata")
@@ -38,14 +50,16 @@ class AugmentationError(_message.Message):
     def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class AugmentationResult(_message.Message):
-    __slots__ = ("index", "arrays", "error")
+    __slots__ = ("index", "arrays", "error", "in_block")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     ARRAYS_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    IN_BLOCK_FIELD_NUMBER: _ClassVar[int]
     index: int
     arrays: _containers.RepeatedCompositeFieldContainer[_tensor_pb2.Tensor]
     error: AugmentationError
-    def __init__(self, index: _Optional[int] = ..., arrays: _Optional[_Iterable[_Union[_tensor_pb2.Tensor, _Mapping]]] = ..., error: _Optional[_Union[AugmentationError, _Mapping]] = ...) -> None: ...
+    in_block: bool
+    def __init__(self, index: _Optional[int] = ..., arrays: _Optional[_Iterable[_Union[_tensor_pb2.Tensor, _Mapping]]] = ..., error: _Optional[_Union[AugmentationError, _Mapping]] = ..., in_block: bool = ...) -> None: ...
 
 class AugmentationSpec(_message.Message):
     __slots__ = ("kind", "policy", "ready_made", "seed", "pool", "class_count", "policy_name")
@@ -74,24 +88,40 @@ class AugmentRequest(_message.Message):
     def __init__(self, spec: _Optional[_Union[AugmentationSpec, _Mapping]] = ..., records: _Optional[_Iterable[_Union[AugmentationRecord, _Mapping]]] = ...) -> None: ...
 
 class AugmentResponse(_message.Message):
-    __slots__ = ("results", "policy_digest", "pool", "policy_name")
+    __slots__ = ("results", "policy_digest", "pool", "policy_name", "shares_memory")
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     POLICY_DIGEST_FIELD_NUMBER: _ClassVar[int]
     POOL_FIELD_NUMBER: _ClassVar[int]
     POLICY_NAME_FIELD_NUMBER: _ClassVar[int]
+    SHARES_MEMORY_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[AugmentationResult]
     policy_digest: str
     pool: str
     policy_name: str
-    def __init__(self, results: _Optional[_Iterable[_Union[AugmentationResult, _Mapping]]] = ..., policy_digest: _Optional[str] = ..., pool: _Optional[str] = ..., policy_name: _Optional[str] = ...) -> None: ...
+    shares_memory: bool
+    def __init__(self, results: _Optional[_Iterable[_Union[AugmentationResult, _Mapping]]] = ..., policy_digest: _Optional[str] = ..., pool: _Optional[str] = ..., policy_name: _Optional[str] = ..., shares_memory: bool = ...) -> None: ...
+
+class SharedMemory(_message.Message):
+    __slots__ = ("process_id", "descriptor", "key", "byte_size")
+    PROCESS_ID_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTOR_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    BYTE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    process_id: int
+    descriptor: int
+    key: str
+    byte_size: int
+    def __init__(self, process_id: _Optional[int] = ..., descriptor: _Optional[int] = ..., key: _Optional[str] = ..., byte_size: _Optional[int] = ...) -> None: ...
 
 class AugmentStreamRequest(_message.Message):
-    __slots__ = ("spec", "records")
+    __slots__ = ("spec", "records", "shared_memory")
     SPEC_FIELD_NUMBER: _ClassVar[int]
     RECORDS_FIELD_NUMBER: _ClassVar[int]
+    SHARED_MEMORY_FIELD_NUMBER: _ClassVar[int]
     spec: AugmentationSpec
     records: _containers.RepeatedCompositeFieldContainer[AugmentationRecord]
-    def __init__(self, spec: _Optional[_Union[AugmentationSpec, _Mapping]] = ..., records: _Optional[_Iterable[_Union[AugmentationRecord, _Mapping]]] = ...) -> None: ...
+    shared_memory: SharedMemory
+    def __init__(self, spec: _Optional[_Union[AugmentationSpec, _Mapping]] = ..., records: _Optional[_Iterable[_Union[AugmentationRecord, _Mapping]]] = ..., shared_memory: _Optional[_Union[SharedMemory, _Mapping]] = ...) -> None: ...
 
 class PreviewRequest(_message.Message):
     __slots__ = ("spec", "record", "count", "columns")

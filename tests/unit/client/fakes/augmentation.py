@@ -11,6 +11,8 @@ from unit.client.fakes.catalog import FakeCatalog
 from unit.client.fakes.faults import BREAK, Faults
 from unit.client.fakes.jobs import FakeJobs
 
+from synthmill.augmentation.lent import LentMemory, open_lent, read_tensors
+from synthmill.augmentation.received import to_record
 from synthmill.kinds.policy_messages import to_policy
 from synthmill.runtime.errors import InvalidField, NotFound, Unavailable
 from synthmill.runtime.tensors import from_tensor, to_tensor
@@ -35,11 +37,15 @@ class Opened:
 
     Attributes:
         spec: of its first message.
+        key: of the memory that it offered; empty if it offered none.
         indices: of the records that it has brought, message by message.
+        in_blocks: indices of those among them that lay in the memory.
     """
 
     spec: pb.AugmentationSpec
-    indices: list[list[int]]
+    key: str
+    indices: list[list[int]] = dataclasses.field(default_factory=list)
+    in_blocks: set[int] = dataclasses.field(default_factory=set)
 
 
 class FakeAugmentation(augmentation_service_pb2_grpc.AugmentationServiceServicer):
@@ -53,6 +59,7 @@ class FakeAugmentation(augmentation_service_pb2_grpc.AugmentationServiceServicer
         requests: all but streams.
         streams: that were opened.
         faults: before which message of results streams break.
+        takes_memory: whether each further stream uses the memory that it is offered; all do that have no entry.
     """
 
     def __init__(self, jobs: FakeJobs, catalog: FakeCatalog) -> None:
@@ -60,6 +67,7 @@ class FakeAugmentation(augmentation_service_pb2_grpc.AugmentationServiceServicer
         self.requests: list[Any] = []
         self.streams: list[Opened] = []
         self.faults = Faults()
+        self.takes_memory: list[bool] = []
 
     async def Augment(self, request: pb.AugmentRequest, context: Any) -> pb.AugmentResponse:
         self.requests.append(request)
@@ -70,15 +78,19 @@ class FakeAugmentation(augmentation_service_pb2_grpc.AugmentationServiceServicer
         self, requests: AsyncIterator[pb.AugmentStreamRequest], context: Any
     ) -> AsyncIterator[pb.AugmentResponse]:
         last, fault = self.faults.begin()
-        number = 0
+        number, memory = 0, None
         async for request in requests:
             if request.HasField("spec"):
                 policy_name = self._check(request.spec)
-                self.streams.append(Opened(request.spec, []))
+                self.streams.append(Opened(request.spec, request.shared_memory.key))
+                memory = self._open(request)
                 pool = POOL if request.spec.pool else ""
-                yield pb.AugmentResponse(policy_digest=DIGEST, pool=pool, policy_name=policy_name)
+                yield pb.AugmentResponse(
+                    policy_digest=DIGEST, pool=pool, policy_name=policy_name, shares_memory=memory is not None
+                )
                 continue
             self.streams[-1].indices.append([record.index for record in request.records])
+            self.streams[-1].in_blocks.update(each.index for each in request.records if each.HasField("block"))
             # In two parts, so that a break may come in the middle of what was sent together.
             half = len(request.records) // 2
             for part in (request.records[:half], request.records[half:]):
@@ -87,7 +99,7 @@ class FakeAugmentation(augmentation_service_pb2_grpc.AugmentationServiceServicer
                         raise Unavailable("the fake breaks")
                     return
                 number += 1
-                yield pb.AugmentResponse(results=map(_invert, part))
+                yield pb.AugmentResponse(results=[_invert(record, memory) for record in part])
 
     async def Preview(self, request: pb.PreviewRequest, context: Any) -> pb.PreviewResponse:
         self.requests.append(request)
@@ -127,6 +139,12 @@ class FakeAugmentation(augmentation_service_pb2_grpc.AugmentationServiceServicer
     async def GetLineage(self, request: pb.GetLineageRequest, context: Any) -> pb.GetLineageResponse:
         return pb.GetLineageResponse(source=POOL, source_record=request.record, index=request.record, seed=7)
 
+    def _open(self, request: pb.AugmentStreamRequest) -> LentMemory | None:
+        """Opens the memory that a stream offers."""
+        if not request.HasField("shared_memory"):
+            return None
+        return open_lent(request.shared_memory, use=self.takes_memory.pop(0) if self.takes_memory else True)
+
     def _check(self, request: Any) -> str:
         """Refuses what the fake does not know; returns the policy version that is named, if one is."""
         if request.ready_made not in ("", "light"):
@@ -143,11 +161,16 @@ class FakeAugmentation(augmentation_service_pb2_grpc.AugmentationServiceServicer
         return to_policy(POLICY) if request.ready_made else request.policy
 
 
-def _invert(record: pb.AugmentationRecord) -> pb.AugmentationResult:
-    arrays = {tensor.name: from_tensor(tensor) for tensor in record.arrays}
+def _invert(record: pb.AugmentationRecord, memory: LentMemory | None = None) -> pb.AugmentationResult:
+    arrays = {tensor.name: from_tensor(tensor) for tensor in read_tensors(memory, to_record(record))}
     image = arrays.pop("image")
     if image.size == 1:
         error = pb.AugmentationError(reason="INVALID_FIELD", message="image: too small", metadata={"field": "image"})
         return pb.AugmentationResult(index=record.index, error=error)
-    tensors = [to_tensor("image", 255 - image), *(to_tensor(name, array) for name, array in arrays.items())]
-    return pb.AugmentationResult(index=record.index, arrays=tensors)
+    arrays = {"image": 255 - image, **arrays}
+    result = pb.AugmentationResult(index=record.index, arrays=[to_tensor(*named) for named in arrays.items()])
+    if record.HasField("result_block") and memory.write(record.result_block, arrays):
+        result.in_block = True
+        for tensor in result.arrays:
+            tensor.ClearField("data")
+    return result

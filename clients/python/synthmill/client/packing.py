@@ -1,0 +1,132 @@
+"""How records go to a service and come back: their data in messages, or in memory that is lent to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+
+from synthmill.client.lending import CAN_LEND, LentMemory
+from synthmill.client.records import (
+    EncodedRecord,
+    NumberedRecord,
+    encode_record,
+    encode_record_in_block,
+    to_message,
+)
+from synthmill.client.results import Result
+from synthmill.runtime.blocks import bytes_of, lay_out, size_together
+from synthmill.runtime.errors import DataLoss
+from synthmill.runtime.tensors import from_tensor
+from synthmill.runtime.views import TensorView
+from synthmill.v1 import augmentation_service_pb2 as pb
+from synthmill.v1.tensor_pb2 import Tensor
+
+MESSAGE_BYTES = 4 << 20
+"""What the records of a message take, the last one aside."""
+
+# The records of a message and as much for their results, for each that the service works at and a few more on the way.
+_LENT_BYTES = 2 * MESSAGE_BYTES * ((os.cpu_count() or 1) + 4)
+# A smaller record takes less time in a message, and a larger one would leave too little to others.
+_LEAST_BYTES, _MOST_BYTES = 16 << 10, _LENT_BYTES // 8
+
+
+class Packing:
+    """The memory that a stream lends, if it does, and what lies in it.
+
+    Args:
+        lend: whether to offer memory at all.
+    """
+
+    def __init__(self, *, lend: bool) -> None:
+        self._lend = lend and CAN_LEND
+        self._memory: LentMemory | None = None
+        self._shared = False
+        self._result_size = 0
+
+    def offer(self) -> pb.SharedMemory | None:
+        """Returns what to offer to a service that has not been offered any; None if nothing."""
+        try:
+            if self._memory is not None:
+                self._memory.renew()
+            elif self._lend:
+                self._memory = LentMemory(_LENT_BYTES)
+        # Not as much is left of what the machine, or a container, may have.
+        except OSError:
+            self._lend = False
+        if not self._lend or self._memory is None:
+            return None
+        return self._memory.offer()
+
+    def settle(self, records: Iterable[EncodedRecord], *, shared: bool) -> list[EncodedRecord]:
+        """Goes by what the service has answered to the offer.
+
+        Args:
+            records: those that were packed for an earlier one.
+            shared: whether it takes the memory.
+
+        Returns:
+            The records as they can be sent to it.
+        """
+        self.close()
+        self._shared = shared and self._lend
+        if self._shared:
+            return list(records)
+        unpacked = [self._with_data(record) for record in records]
+        self._memory, self._lend = None, False
+        return unpacked
+
+    def pack(self, record: NumberedRecord) -> EncodedRecord | None:
+        """Returns a record as it can be sent; None if there is no room before others are released.
+
+        Raises:
+            InvalidField: something is no array.
+        """
+        data = [bytes_of(array) for array in record.arrays.values()] if self._fits(record) else [None]
+        views = [view for view in data if view is not None]
+        if self._memory is None or len(views) < len(data):
+            return encode_record(record)
+        places = lay_out([*map(len, views), 0])
+        size, room = places[-2][1], max(places[-1][1], self._result_size)
+        start = self._memory.take(places[-1][1] + room)
+        if start is None:
+            return None
+        self._memory.write(start, views)
+        block = pb.Block(offset=start, byte_size=size)
+        return encode_record_in_block(record, block, pb.Block(offset=start + places[-1][1], byte_size=room))
+
+    def unpack(self, record: EncodedRecord, result: Result) -> Result:
+        """Returns the result of a record with its data.
+
+        Raises:
+            DataLoss: they are not where the service says.
+        """
+        if not result.in_block:
+            size = size_together(len(tensor.data) for tensor in result.arrays)
+            if size <= _MOST_BYTES:
+                self._result_size = max(self._result_size, size)
+            return result
+        block = record.result_block
+        if self._memory is None or block is None:
+            raise DataLoss(f"the result of record {result.index} is said to lie in memory that it was not given")
+        return result._replace(arrays=self._memory.read(block.offset, result.arrays, block.byte_size))
+
+    def release(self, record: EncodedRecord) -> None:
+        """Gives up what a record has of the memory; records come in the order in which they were packed."""
+        if self._memory is not None and record.block is not None:
+            self._memory.give_back()
+
+    def close(self) -> None:
+        """Offers the memory no longer; it goes with the last one that has it."""
+        if self._memory is not None:
+            self._memory.withdraw()
+
+    def _fits(self, record: NumberedRecord) -> bool:
+        size = record.size
+        return self._shared and size <= _MOST_BYTES and max(size, self._result_size) >= _LEAST_BYTES
+
+    def _with_data(self, record: EncodedRecord) -> EncodedRecord:
+        if self._memory is None or record.block is None:
+            return record
+        tensors: Sequence[Tensor | TensorView] = to_message(record).arrays
+        filled = self._memory.read(record.block.offset, tensors, record.block.byte_size)
+        return encode_record(NumberedRecord(record.index, {tensor.name: from_tensor(tensor) for tensor in filled}))
