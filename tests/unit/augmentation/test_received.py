@@ -14,9 +14,22 @@ from synthmill.augmentation.received import read_received, to_record, view_recei
 from synthmill.runtime.tensors import from_tensor, to_tensor
 from synthmill.v1 import augmentation_service_pb2 as pb
 
-RECORDS = st.builds(pb.AugmentationRecord, index=st.one_of(st.none(), NUMBERS), arrays=st.lists(TENSORS, max_size=3))
+BLOCKS = st.one_of(st.none(), st.builds(pb.Block, offset=NUMBERS, byte_size=NUMBERS))
+RECORDS = st.builds(
+    pb.AugmentationRecord,
+    index=st.one_of(st.none(), NUMBERS),
+    arrays=st.lists(TENSORS, max_size=3),
+    block=BLOCKS,
+    result_block=BLOCKS,
+)
 SPECS = st.builds(pb.AugmentationSpec, kind=st.text(max_size=4), seed=st.integers(0, 2**64 - 1))
-REQUESTS = st.builds(pb.AugmentRequest, spec=st.one_of(st.none(), SPECS), records=st.lists(RECORDS, max_size=3))
+OFFERS = st.one_of(st.none(), st.builds(pb.SharedMemory, key=st.text(max_size=4), byte_size=NUMBERS))
+REQUESTS = st.builds(
+    pb.AugmentStreamRequest,
+    spec=st.one_of(st.none(), SPECS),
+    records=st.lists(RECORDS, max_size=3),
+    shared_memory=OFFERS,
+)
 IMAGE = np.arange(200 * 200 * 3, dtype=np.uint32).astype(np.uint8).reshape(200, 200, 3)
 LARGE = pb.AugmentRequest(
     spec=pb.AugmentationSpec(ready_made="light"),
@@ -29,10 +42,14 @@ def small_records_are_viewed_too(monkeypatch):
     monkeypatch.setattr(received, "_LEAST_RECORD_BYTES", 0)
 
 
-def told(records, spec: pb.AugmentationSpec | None) -> tuple:
+def told(records, *messages: pb.AugmentationSpec | pb.SharedMemory | None) -> tuple:
     """Returns all that a request says; a damaged spec may hold what equals nothing, so its bytes are compared."""
-    rows = [(each.index, told_of(each.arrays)) for each in records]
-    return rows, spec and spec.SerializeToString(deterministic=True)
+    rows = [(each.index, told_of(each.arrays), *_bytes_of(each.block, each.result_block)) for each in records]
+    return rows, *_bytes_of(*messages)
+
+
+def _bytes_of(*messages) -> list[bytes | None]:
+    return [None if message is None else message.SerializeToString(deterministic=True) for message in messages]
 
 
 def by_protobuf(message: bytes) -> tuple | None:
@@ -41,13 +58,14 @@ def by_protobuf(message: bytes) -> tuple | None:
         request = pb.AugmentStreamRequest.FromString(message)
     except DecodeError:
         return None
-    return told(map(to_record, request.records), request.spec if request.HasField("spec") else None)
+    given = [getattr(request, name) if request.HasField(name) else None for name in ("spec", "shared_memory")]
+    return told(map(to_record, request.records), *given)
 
 
 def assert_agrees(message: bytes) -> None:
     """Whatever is viewed is what protobuf reads; what protobuf refuses is not viewed."""
     view = view_received(message)
-    assert view is None or told(view.records, view.spec) == by_protobuf(message)
+    assert view is None or told(view.records, view.spec, view.shared_memory) == by_protobuf(message)
 
 
 @given(REQUESTS)
@@ -55,7 +73,7 @@ def test_message_is_read_as_protobuf_reads_it(request):
     message = request.SerializeToString()
     assert_agrees(message)
     found = read_received(message)
-    assert told(found.records, found.spec) == by_protobuf(message)
+    assert told(found.records, found.spec, found.shared_memory) == by_protobuf(message)
     assert found.size == len(message)
 
 

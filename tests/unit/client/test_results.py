@@ -21,7 +21,11 @@ ERRORS = st.builds(
     metadata=st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=2),
 )
 RESULTS = st.builds(
-    pb.AugmentationResult, index=NUMBERS, arrays=st.lists(TENSORS, max_size=3), error=st.one_of(st.none(), ERRORS)
+    pb.AugmentationResult,
+    index=NUMBERS,
+    arrays=st.lists(TENSORS, max_size=3),
+    error=st.one_of(st.none(), ERRORS),
+    in_block=st.booleans(),
 )
 RESPONSES = st.builds(
     pb.AugmentResponse,
@@ -29,6 +33,7 @@ RESPONSES = st.builds(
     policy_digest=st.text(max_size=70),
     pool=st.text(max_size=20),
     policy_name=st.text(max_size=20),
+    shares_memory=st.booleans(),
 )
 IMAGE = np.arange(200 * 200 * 3, dtype=np.uint32).astype(np.uint8).reshape(200, 200, 3)
 LABEL = np.array([0.25, 0.75], np.float32)
@@ -45,10 +50,10 @@ def small_results_are_viewed_too(monkeypatch):
 def told(response) -> tuple:
     """Returns all that a response says."""
     rows = [
-        (each.index, told_of(each.arrays), each.error and (each.error.reason, each.error.message))
+        (each.index, told_of(each.arrays), each.error and (each.error.reason, each.error.message), each.in_block)
         for each in response.results
     ]
-    return rows, response.policy_digest, response.pool, response.policy_name
+    return rows, response.policy_digest, response.pool, response.policy_name, response.shares_memory
 
 
 def by_protobuf(message: bytes):
