@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from unit.client.conftest import QUICK
 from unit.client.fakes.faults import BREAK, END_EARLY
 
-from synthmill.client import Client, outbox, packing
+from synthmill.client import Client, augmentation, outbox, packing
 from synthmill.client.lending import LentMemory
 from synthmill.runtime.errors import InvalidField
 
@@ -121,9 +121,12 @@ def test_nothing_is_lent_where_there_is_nothing_to_lend(addresses, services, mon
     assert not stream.key
 
 
+def little_is_lent(monkeypatch) -> None:
+    monkeypatch.setattr(augmentation, "LENT_BYTES", 1 << 20)
+
+
 def test_slow_reader_has_the_source_wait_for_room(client, monkeypatch):
-    monkeypatch.setattr(packing, "_LENT_BYTES", 1 << 20)
-    monkeypatch.setattr(packing, "_MOST_BYTES", 1 << 17)
+    little_is_lent(monkeypatch)
     drawn = 0
 
     def records():
@@ -142,8 +145,7 @@ def test_slow_reader_has_the_source_wait_for_room(client, monkeypatch):
 
 
 def test_stream_that_waits_for_room_can_be_left(client, monkeypatch):
-    monkeypatch.setattr(packing, "_LENT_BYTES", 1 << 20)
-    monkeypatch.setattr(packing, "_MOST_BYTES", 1 << 17)
+    little_is_lent(monkeypatch)
     results = client.augmentation.iter_augmented(({"image": IMAGES[0]} for _ in itertools.count()), "light")
     next(results)
     time.sleep(0.1)
@@ -156,6 +158,15 @@ def test_what_is_no_array_is_refused_before_it_takes_room(client, caplog):
         list(client.augmentation.iter_augmented(records, "light"))
     # gRPC logs the error of a source with its frames, which have the memory.
     caplog.clear()
+
+
+def test_no_more_is_lent_than_a_few_records_need(client, services):
+    images = [RNG.integers(0, 256, (1200, 1200, 3), np.uint8)] * 3
+    found = client.augmentation.augment(images, "light")
+    assert_inverted(found, images)
+    [stream] = services.augmentation.streams
+    assert stream.in_blocks == {0, 1, 2}
+    assert stream.lent_bytes < 2 * sum(image.nbytes for image in images) + 4096
 
 
 def test_strings_go_in_messages(client, services):

@@ -13,6 +13,7 @@ import numpy as np
 from synthmill.client.blocking import Blocking, blocking, blocking_iterator
 from synthmill.client.messages import full_name, make, new_request_id
 from synthmill.client.outbox import Outbox
+from synthmill.client.packing import LENT_BYTES, Packing, bytes_for
 from synthmill.client.policies import PolicySource, policy_fields
 from synthmill.client.records import (
     NumberedRecord,
@@ -150,7 +151,7 @@ class AsyncAugmentation(ServiceClient):
         numbered = list(map(number_record, records, given))
         if len(numbered) <= _CALL_RECORDS and sum(record.size for record in numbered) <= _CALL_BYTES:
             return await self._call(spec, numbered, return_errors)
-        stream = self._stream_records(spec, numbered, return_errors)
+        stream = self._stream_records(spec, numbered, return_errors, bytes_for(numbered))
         async with contextlib.aclosing(stream) as results:
             return [result async for result in results]
 
@@ -176,7 +177,8 @@ class AsyncAugmentation(ServiceClient):
         """
         spec = self._spec(policy, seed=seed, kind=kind, pool=pool, class_count=class_count)
         numbered = map(number_record, records, itertools.count(start_index))
-        async with contextlib.aclosing(self._stream_records(spec, numbered, return_errors)) as results:
+        stream = self._stream_records(spec, numbered, return_errors, LENT_BYTES)
+        async with contextlib.aclosing(stream) as results:
             async for result in results:
                 yield result
 
@@ -307,10 +309,14 @@ class AsyncAugmentation(ServiceClient):
         return [_to_augmented(result, return_errors) for result in response.results]
 
     async def _stream_records(
-        self, spec: pb.AugmentationSpec, records: Iterable[NumberedRecord], return_errors: bool
+        self,
+        spec: pb.AugmentationSpec,
+        records: Iterable[NumberedRecord],
+        return_errors: bool,
+        lend_bytes: int,
     ) -> AsyncGenerator[Augmented, None]:
-        lend = self._settings.shared_memory and is_loopback(self._endpoint.address)
-        outbox, tries = Outbox(records, lend=lend), Tries(self._settings.retry)
+        lends = self._settings.shared_memory and is_loopback(self._endpoint.address)
+        outbox, tries = Outbox(records, Packing(lend_bytes if lends else 0)), Tries(self._settings.retry)
         error: SynthmillError | None = None
         try:
             while error is None or not outbox.finished:

@@ -51,12 +51,11 @@ class Outbox:
 
     Args:
         records: the source, in order.
-        lend: whether to offer the service memory of this machine.
+        packing: how they go.
     """
 
-    def __init__(self, records: Iterable[NumberedRecord], *, lend: bool) -> None:
-        self._source = iter(records)
-        self._packing = Packing(lend=lend)
+    def __init__(self, records: Iterable[NumberedRecord], packing: Packing) -> None:
+        self._source, self._packing = iter(records), packing
         self._drawn: NumberedRecord | None = None
         self._unanswered: deque[EncodedRecord] = deque()
         self._try = self._sent = self._answered = 0

@@ -14,7 +14,7 @@ from synthmill.client.records import (
     to_message,
 )
 from synthmill.client.results import Result
-from synthmill.runtime.blocks import bytes_of, lay_out, size_together
+from synthmill.runtime.blocks import ALIGNMENT, bytes_of, lay_out, size_together
 from synthmill.runtime.errors import DataLoss
 from synthmill.runtime.tensors import from_tensor
 from synthmill.runtime.views import TensorView
@@ -24,21 +24,28 @@ from synthmill.v1.tensor_pb2 import Tensor
 MESSAGE_BYTES = 4 << 20
 """What the records of a message take, the last one aside."""
 
-# The records of a message and as much for their results, for each that the service works at and a few more on the way.
-_LENT_BYTES = 2 * MESSAGE_BYTES * ((os.cpu_count() or 1) + 4)
+LENT_BYTES = 2 * MESSAGE_BYTES * ((os.cpu_count() or 1) + 4)
+"""What is lent at most: the records of a message and as much for their results, for each message that the service works
+at and for a few more on the way."""
+
 # A smaller record takes less time in a message, and a larger one would leave too little to others.
-_LEAST_BYTES, _MOST_BYTES = 16 << 10, _LENT_BYTES // 8
+_LEAST_BYTES, _MOST_BYTES = 16 << 10, LENT_BYTES // 8
+
+
+def bytes_for(records: Sequence[NumberedRecord]) -> int:
+    """Returns what to lend for some records and no more, whose results are no larger."""
+    return min(LENT_BYTES, 2 * sum(record.size + 2 * ALIGNMENT * len(record.arrays) for record in records))
 
 
 class Packing:
     """The memory that a stream lends, if it does, and what lies in it.
 
     Args:
-        lend: whether to offer memory at all.
+        lend_bytes: memory to offer; zero means none.
     """
 
-    def __init__(self, *, lend: bool) -> None:
-        self._lend = lend and CAN_LEND
+    def __init__(self, lend_bytes: int) -> None:
+        self._lend_bytes = lend_bytes if CAN_LEND else 0
         self._memory: LentMemory | None = None
         self._shared = False
         self._result_size = 0
@@ -48,14 +55,12 @@ class Packing:
         try:
             if self._memory is not None:
                 self._memory.renew()
-            elif self._lend:
-                self._memory = LentMemory(_LENT_BYTES)
+            elif self._lend_bytes:
+                self._memory = LentMemory(self._lend_bytes)
         # Not as much is left of what the machine, or a container, may have.
         except OSError:
-            self._lend = False
-        if not self._lend or self._memory is None:
-            return None
-        return self._memory.offer()
+            self._lend_bytes = 0
+        return self._memory.offer() if self._lend_bytes and self._memory is not None else None
 
     def settle(self, records: Iterable[EncodedRecord], *, shared: bool) -> list[EncodedRecord]:
         """Goes by what the service has answered to the offer.
@@ -68,11 +73,11 @@ class Packing:
             The records as they can be sent to it.
         """
         self.close()
-        self._shared = shared and self._lend
+        self._shared = shared and self._memory is not None
         if self._shared:
             return list(records)
         unpacked = [self._with_data(record) for record in records]
-        self._memory, self._lend = None, False
+        self._memory, self._lend_bytes = None, 0
         return unpacked
 
     def pack(self, record: NumberedRecord) -> EncodedRecord | None:
@@ -81,18 +86,20 @@ class Packing:
         Raises:
             InvalidField: something is no array.
         """
-        data = [bytes_of(array) for array in record.arrays.values()] if self._fits(record) else [None]
+        data = [bytes_of(array) for array in record.arrays.values()] if self._is_suited(record) else [None]
         views = [view for view in data if view is not None]
         if self._memory is None or len(views) < len(data):
             return encode_record(record)
-        places = lay_out([*map(len, views), 0])
-        size, room = places[-2][1], max(places[-1][1], self._result_size)
-        start = self._memory.take(places[-1][1] + room)
+        *_, (_, size), (at, _) = lay_out([*map(len, views), 0])
+        room = max(size, self._result_size)
+        if at + room > self._lend_bytes:
+            return encode_record(record)
+        start = self._memory.take(at + room)
         if start is None:
             return None
         self._memory.write(start, views)
         block = pb.Block(offset=start, byte_size=size)
-        return encode_record_in_block(record, block, pb.Block(offset=start + places[-1][1], byte_size=room))
+        return encode_record_in_block(record, block, pb.Block(offset=start + at, byte_size=room))
 
     def unpack(self, record: EncodedRecord, result: Result) -> Result:
         """Returns the result of a record with its data.
@@ -120,9 +127,9 @@ class Packing:
         if self._memory is not None:
             self._memory.withdraw()
 
-    def _fits(self, record: NumberedRecord) -> bool:
+    def _is_suited(self, record: NumberedRecord) -> bool:
         size = record.size
-        return self._shared and size <= _MOST_BYTES and max(size, self._result_size) >= _LEAST_BYTES
+        return self._shared and 0 < size <= _MOST_BYTES and max(size, self._result_size) >= _LEAST_BYTES
 
     def _with_data(self, record: EncodedRecord) -> EncodedRecord:
         if self._memory is None or record.block is None:

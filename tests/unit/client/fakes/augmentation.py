@@ -38,12 +38,14 @@ class Opened:
     Attributes:
         spec: of its first message.
         key: of the memory that it offered; empty if it offered none.
+        lent_bytes: size of that memory.
         indices: of the records that it has brought, message by message.
         in_blocks: indices of those among them that lay in the memory.
     """
 
     spec: pb.AugmentationSpec
     key: str
+    lent_bytes: int
     indices: list[list[int]] = dataclasses.field(default_factory=list)
     in_blocks: set[int] = dataclasses.field(default_factory=set)
 
@@ -81,8 +83,8 @@ class FakeAugmentation(augmentation_service_pb2_grpc.AugmentationServiceServicer
         number, memory = 0, None
         async for request in requests:
             if request.HasField("spec"):
-                policy_name = self._check(request.spec)
-                self.streams.append(Opened(request.spec, request.shared_memory.key))
+                policy_name, offered = self._check(request.spec), request.shared_memory
+                self.streams.append(Opened(request.spec, offered.key, offered.byte_size))
                 memory = self._open(request)
                 pool = POOL if request.spec.pool else ""
                 yield pb.AugmentResponse(
