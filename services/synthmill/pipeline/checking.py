@@ -82,7 +82,7 @@ class Checking:
     async def _policies(self, plan: Plan, kind: str) -> tuple[str, ...]:
         known = await self._ready_made(kind)
         if not plan.augment.policies:
-            return tuple(name for name in DEFAULT_POLICIES if name in known) or (NONE,)
+            return tuple(name for name in DEFAULT_POLICIES if name.partition("(")[0] in known) or (NONE,)
         for number, name in enumerate(plan.augment.policies):
             await self._check_policy(name, f"augment.policies[{number}]", kind, known)
         return plan.augment.policies

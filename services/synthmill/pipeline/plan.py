@@ -12,8 +12,9 @@ from synthmill.pipeline.ranges import Range
 NONE = "none"
 """The policy that leaves classic augmentation out, and the compression that leaves a model as it is."""
 
-DEFAULT_POLICIES = ("light", "standard", "rand_augment", "trivial_augment_wide")
-"""Tried where none are named, as far as the kind has them."""
+DEFAULT_POLICIES = ("light", "standard", "rand_augment", "rand_augment(4, 4)", "trivial_augment_wide")
+"""Tried where none are named, as far as the kind has them. Of RandAugment, few strong operations as published, and more
+weak ones, which scarce records gained more by."""
 
 DEFAULT_PARAMETERS: Mapping[str, Range] = {
     "learning_rate": Range(low=0.5, high=2.0, log=True, relative=True),
@@ -37,7 +38,7 @@ class Budget:
     """How much may be done."""
 
     minutes: float = parameter(60.0, "time for all of it, in minutes", minimum=0.1, maximum=_MAX_MINUTES)
-    trials: int = parameter(14, "trials in all", minimum=1, maximum=10_000)
+    trials: int = parameter(15, "trials in all", minimum=1, maximum=10_000)
     rounds: int = parameter(2, "rounds at most", minimum=1, maximum=100)
 
 

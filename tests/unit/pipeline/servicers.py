@@ -112,7 +112,7 @@ class _Augmentation(augmentation_service_pb2_grpc.AugmentationServiceServicer):
     async def ResolvePolicy(
         self, request: augmentation_service_pb2.ResolvePolicyRequest, context: Any
     ) -> augmentation_service_pb2.ResolvePolicyResponse:
-        if request.ready_made not in POLICIES:
+        if request.ready_made.partition("(")[0] not in POLICIES:
             raise NotFound(f"there is no {request.ready_made}", field="ready_made", value=request.ready_made)
         return augmentation_service_pb2.ResolvePolicyResponse()
 

@@ -41,8 +41,8 @@ def resolved(client: Client, plan: dict) -> dict:
 
 def test_plan_of_one_line_is_filled_in_with_what_the_services_know(client):
     plan = resolved(client, {"dataset": "pets"})
-    assert (plan["model"], plan["budget"]) == ("pets-loop", {"minutes": 60, "trials": 14, "rounds": 2})
-    assert plan["augment"]["policies"] == ["light", "standard", "rand_augment"]
+    assert (plan["model"], plan["budget"]) == ("pets-loop", {"minutes": 60, "trials": 15, "rounds": 2})
+    assert plan["augment"]["policies"] == ["light", "standard", "rand_augment", "rand_augment(4, 4)"]
     assert set(plan["train"]["families"]) == {"gan", "vae"}
     # The family has no latent_size.
     assert set(plan["train"]["families"]["vae"]["parameters"]) == {"learning_rate", "width"}
