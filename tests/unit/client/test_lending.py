@@ -7,6 +7,7 @@ import errno
 import gc
 import itertools
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -92,6 +93,26 @@ def test_broken_stream_lends_its_records_anew(client, services, fault):
     assert len(streams) == len({stream.key for stream in streams}) == 4
     assert all(stream.in_blocks for stream in streams)
     assert streams[1].indices[0][0] == streams[2].indices[0][0] > 0
+
+
+def test_broken_stream_is_taken_up_while_its_source_has_nothing_new(client, services):
+    more = threading.Event()
+
+    def records():
+        yield {"image": IMAGES[0]}
+        # Long enough that the second record completes a message.
+        time.sleep(0.1)
+        yield {"image": IMAGES[1]}
+        assert more.wait(20)
+        yield {"image": IMAGES[2]}
+
+    services.augmentation.faults.plan = [(0, BREAK), (0, BREAK)]
+    results = client.augmentation.iter_augmented(records(), "light")
+    found = [next(results)["image"], next(results)["image"]]
+    more.set()
+    found += [result["image"] for result in results]
+    assert_inverted(found, IMAGES[:3])
+    assert len(services.augmentation.streams) == 3
 
 
 def test_stream_goes_on_without_memory_where_there_is_none_to_share(client, services):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import threading
 import time
 from collections import deque
@@ -61,7 +62,7 @@ class Outbox:
         self._try = self._sent = self._answered = 0
         self._ended = False
         self._answer = _Answer()
-        # One guards the source, which may take its time, the other one what is known of its records.
+        # One guards the source, which may take its time, the other one what is known of its records and how they go.
         self._taking, self._lock = threading.Lock(), threading.Condition()
 
     @property
@@ -120,17 +121,36 @@ class Outbox:
             yield join_records(records)
 
     def _opening(self, spec: pb.AugmentationSpec, mine: int) -> pb.AugmentStreamRequest:
-        with self._taking:
+        with self._lock:
             offered = self._packing.offer() if self._try == mine else None
         return pb.AugmentStreamRequest(spec=spec, shared_memory=offered)
 
     def _settle(self, mine: int, shares_memory: bool) -> None:
-        with self._taking, self._lock:
+        with self._lock:
             if self._try == mine:
                 self._unanswered = deque(self._packing.settle(self._unanswered, shared=shares_memory))
 
     def _next(self, mine: int) -> list[EncodedRecord]:
         """Returns the records of the next message, none at the end or when a newer try has begun."""
+        # What was sent before is not to wait for a source that may take its time.
+        return self._unsent(mine) or self._new(mine)
+
+    def _unsent(self, mine: int) -> list[EncodedRecord]:
+        """Returns records that an earlier try has taken and that have no answer, as many as a message has."""
+        records: list[EncodedRecord] = []
+        size = 0
+        with self._lock:
+            if self._try == mine:
+                for record in itertools.islice(self._unanswered, self._sent, self._sent + _MESSAGE_RECORDS):
+                    if size >= MESSAGE_BYTES:
+                        break
+                    records.append(record)
+                    size += record.size
+                self._sent += len(records)
+        return records
+
+    def _new(self, mine: int) -> list[EncodedRecord]:
+        """Takes the records of a message from the source."""
         records: list[EncodedRecord] = []
         size, began = 0, time.monotonic()
         while len(records) < _MESSAGE_RECORDS and size < MESSAGE_BYTES:
@@ -154,26 +174,20 @@ class Outbox:
 
     def _take(self, mine: int) -> EncodedRecord | _Nothing:
         with self._taking:
+            if self._try != mine or self._ended:
+                return _Nothing.END
+            self._drawn = self._drawn or next(self._source, None)
             with self._lock:
+                # What was drawn meanwhile is for the newer try.
                 if self._try != mine:
                     return _Nothing.END
-                if self._sent < len(self._unanswered):
-                    record = self._unanswered[self._sent]
-                    self._sent += 1
-                    return record
-                if self._ended:
-                    return _Nothing.END
-            self._drawn = self._drawn or next(self._source, None)
-            packed = None if self._drawn is None else self._packing.pack(self._drawn)
-            with self._lock:
                 if self._drawn is None:
                     self._ended = True
                     return _Nothing.END
+                packed = self._packing.pack(self._drawn)
                 if packed is None:
                     return _Nothing.NO_ROOM
                 self._drawn = None
                 self._unanswered.append(packed)
-                if self._try != mine:
-                    return _Nothing.END
                 self._sent += 1
                 return packed
