@@ -20,6 +20,8 @@ from synthmill.runtime.errors import Unavailable
 from synthmill.v1 import augmentation_service_pb2 as pb
 
 _TRIES = 2
+# Between attempts to start a process, for as long as the service runs; the last one again and again.
+_PAUSES_S = (0.2, 1.0, 5.0, 60.0)
 _STOPS_WITHIN_S = 5.0
 
 logger = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ class Children:
         self._children = [_Child() for _ in range(count)]
         self._idle: queue.SimpleQueue[_Child] = queue.SimpleQueue()
         self._starting: threading.Thread | None = None
-        self._ready = False
+        self._ready, self._stopping = False, threading.Event()
 
     @property
     def process_ids(self) -> list[int]:
@@ -74,21 +76,20 @@ class Children:
 
     def stop(self) -> None:
         """Ends the processes, once nothing is worked at any more."""
+        self._stopping.set()
         if self._starting is not None:
             self._starting.join()
         for child in self._children:
             child.stop()
 
     def _start(self) -> None:
-        try:
-            for child in self._children:
-                child.start()
-        except (OSError, EOFError):
-            logger.exception("cannot start processes to work at records; threads do it")
-            return
         for child in self._children:
+            failures = 0
+            while not self._stopping.is_set() and not child.try_to_start():
+                self._stopping.wait(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
+                failures += 1
             self._idle.put(child)
-        self._ready = True
+        self._ready = not self._stopping.is_set()
 
 
 class _Child:
@@ -104,6 +105,17 @@ class _Child:
     @property
     def process_id(self) -> int:
         return self._process.pid if self._process is not None else 0
+
+    def try_to_start(self) -> bool:
+        """Starts the process, and returns whether it is ready."""
+        try:
+            self.start()
+        except (OSError, EOFError) as error:
+            self.stop()
+            told = {"error": repr(error)}
+            logger.warning("cannot start a process to work at records; threads do it meanwhile", extra=told)
+            return False
+        return True
 
     def start(self) -> None:
         """Starts the process and waits until it is ready.
@@ -152,14 +164,17 @@ class _Child:
 
     def stop(self) -> None:
         """Ends the process."""
-        if self._process is None or self._connection is None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._process is None:
             return
-        self._connection.close()
         try:
             self._process.wait(_STOPS_WITHIN_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._process = None
 
     def _ask(self, task: Task, batch: Batch, limit_bytes: int) -> Done | Failed:
         assert self._connection is not None
