@@ -43,7 +43,7 @@ def test_nothing_heavy_is_required_or_installed(oldest_python):
     ids=["client", "command-line", "codec-of-a-kind"],
 )
 def test_default_install_has_what_it_imports(oldest_python, statement):
-    run(oldest_python, "-W", "error", "-c", statement)
+    assert run(oldest_python, "-W", "error", "-c", statement) == ""
 
 
 def test_command_is_installed(oldest_python):

@@ -146,7 +146,8 @@ class _Child:
                     self.start()
                 answer = self._ask(task, batch, limit_bytes)
             except (EOFError, OSError) as error:
-                self._reap(error)
+                told = {"status": self.stop(within_s=0), "error": repr(error)}
+                logger.warning("a process that works at records has died", extra=told)
                 continue
             if task.memory is not None and task.memory.ended:
                 self.forget(task.memory.key)
@@ -162,19 +163,24 @@ class _Child:
                 self._known.discard(key)
                 self._connection.send(Forget(key))
 
-    def stop(self) -> None:
-        """Ends the process."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        if self._process is None:
-            return
+    def stop(self, within_s: float = _STOPS_WITHIN_S) -> int | None:
+        """Ends the process, and returns its status if there was one.
+
+        Args:
+            within_s: how long it may take for what it has begun.
+        """
+        with self._sending:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+        process, self._process = self._process, None
+        if process is None:
+            return None
         try:
-            self._process.wait(_STOPS_WITHIN_S)
+            return process.wait(within_s)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
+            process.kill()
+            return process.wait()
 
     def _ask(self, task: Task, batch: Batch, limit_bytes: int) -> Done | Failed:
         assert self._connection is not None
@@ -187,17 +193,6 @@ class _Child:
                 self._known.add(place.key)
             self._connection.send(Work(place.key, list(_messages(batch)), limit_bytes))
         return self._connection.recv()
-
-    def _reap(self, error: Exception) -> None:
-        """Lets go of a process that has died."""
-        assert self._process is not None
-        assert self._connection is not None
-        with self._sending:
-            self._connection.close()
-            self._connection = None
-        self._process.kill()
-        status = self._process.wait()
-        logger.warning("a process that works at records has died", extra={"status": status, "error": repr(error)})
 
 
 def _messages(batch: Iterable[Indexed]) -> Iterable[tuple[int, bytes]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import errno
 import gc
-import itertools
 import os
 import threading
 import time
@@ -167,10 +166,21 @@ def test_slow_reader_has_the_source_wait_for_room(client, monkeypatch):
 
 def test_stream_that_waits_for_room_can_be_left(client, monkeypatch):
     little_is_lent(monkeypatch)
-    results = client.augmentation.iter_augmented(({"image": IMAGES[0]} for _ in itertools.count()), "light")
+    drawn = 0
+
+    def records():
+        nonlocal drawn
+        while True:
+            drawn += 1
+            yield {"image": IMAGES[0]}
+
+    results = client.augmentation.iter_augmented(records(), "light")
     next(results)
     time.sleep(0.1)
     results.close()
+    before = drawn
+    time.sleep(0.2)
+    assert drawn == before < 40
 
 
 def test_what_is_no_array_is_refused_before_it_takes_room(client, caplog):

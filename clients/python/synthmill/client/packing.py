@@ -86,9 +86,8 @@ class Packing:
         Raises:
             InvalidField: something is no array.
         """
-        data = [bytes_of(array) for array in record.arrays.values()] if self._is_suited(record) else [None]
-        views = [view for view in data if view is not None]
-        if self._memory is None or len(views) < len(data):
+        views = [bytes_of(array) for array in record.arrays.values()] if self._is_suited(record) else [None]
+        if self._memory is None or None in views:
             return encode_record(record)
         *_, (_, size), (at, _) = lay_out([*map(len, views), 0])
         room = max(size, self._result_size)
