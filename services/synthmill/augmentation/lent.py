@@ -6,6 +6,7 @@ import fcntl
 import mmap
 import os
 import re
+import secrets
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -145,7 +146,8 @@ def open_lent(offered: pb.SharedMemory, *, use: bool) -> LentMemory | None:
     # A page that its owner takes away would be the end of whoever touches it.
     seals, size = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS), os.fstat(descriptor).st_size
     try:
-        memory = LentMemory(offered.key, descriptor, size)
+        # A key of our own: a caller may lend the same memory to several streams.
+        memory = LentMemory(secrets.token_hex(8), descriptor, size)
     # An empty one, among others.
     except (OSError, ValueError):
         return None

@@ -96,6 +96,21 @@ async def test_processes_take_over_from_threads_and_make_the_same(service, lent)
     await nothing_mapped(process_ids)
 
 
+async def test_streams_over_the_same_memory_each_have_their_own_policy(service, lent):
+    inverted = {"steps": [{"op": "invert"}]}
+    first, second = Exchange(service, lent), Exchange(service, lent, spec_of(inverted))
+    for exchange in (first, second):
+        await exchange.open()
+    for exchange in (first, second):
+        await exchange.ask(range(20))
+    await ready(service)
+    for at in range(20, 100, 20):
+        assert_same(await first.ask(range(at, at + 20)), wanted(range(at, at + 20)))
+        assert_same(await second.ask(range(at, at + 20)), wanted(range(at, at + 20), inverted))
+    for exchange in (first, second):
+        await exchange.end()
+
+
 async def nothing_mapped(process_ids: list[int]) -> None:
     deadline = time.monotonic() + WITHIN_S
     while any(map(maps, process_ids)):
